@@ -1,0 +1,139 @@
+"""Which runtime is the faster for a graph on this machine: measured once, then remembered."""
+
+import json
+import os
+import platform
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+
+from subpixel.errors import InputError, SubpixelError
+from subpixel.runtime.onnx_file import graph_inputs
+from subpixel.runtime.session import Session, installed, open_on
+
+if TYPE_CHECKING:
+    import onnx
+
+# PyTorch takes a second to import and has been slower wherever it was measured: it runs only when named.
+_CANDIDATES = ("onnxruntime", "openvino")
+_BUDGET = 1.2  # seconds of measuring, all runtimes together
+_SIZES = ((32, 32), (90, 160), (180, 320), (360, 640))
+
+
+def choose(graph: "onnx.ModelProto", threads: int, precision: str) -> str:
+    """The name of the fastest installed runtime that takes this graph.
+
+    Raises:
+        InputError: none of them takes it; the message is the last one's.
+    """
+    candidates = [name for name in _CANDIDATES if installed(name) and (precision == "f32" or name == "openvino")]
+    if candidates == ["onnxruntime"]:
+        return "onnxruntime"
+    question = {
+        "processor": _processor(),
+        "versions": {name: _version(name) for name in candidates},
+        "threads": threads,
+        "precision": precision,
+        "graph": _fingerprint(graph),
+    }
+    digest = sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:24]
+    path = cache_folder() / "runtime" / f"{digest}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):  # no answer, or a damaged one: measure
+        answer = json.loads(path.read_text())["runtime"]
+        if answer in candidates:
+            return str(answer)
+    milliseconds = _measure(graph, candidates, threads, precision)
+    answer = min(milliseconds, key=lambda name: milliseconds[name])
+    with suppress(OSError):  # nowhere to remember it: measured again next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps({"runtime": answer, "ms": milliseconds, **question}, indent=1))
+        partial.replace(path)
+    return answer
+
+
+def cache_folder() -> Path:
+    """Where measurements are kept: $SUBPIXEL_CACHE, else the user's cache folder."""
+    return Path(os.environ.get("SUBPIXEL_CACHE") or platformdirs.user_cache_dir("subpixel", appauthor=False))
+
+
+def _measure(graph: "onnx.ModelProto", candidates: list[str], threads: int, precision: str) -> dict[str, float]:
+    """Median milliseconds of each candidate that works, in turns, at the largest size that fits the budget."""
+    sessions: dict[str, Session] = {}
+    refusal: SubpixelError = InputError("no runtime is installed")
+    for name in candidates:
+        try:
+            session = open_on(name, graph, threads, precision)
+            _time(session, _picture(graph, _SIZES[0]))
+            sessions[name] = session
+        except SubpixelError as error:
+            refusal = error
+    if not sessions:
+        raise refusal
+    if len(sessions) == 1:
+        return dict.fromkeys(sessions, 0.0)
+    start = perf_counter()
+    times: dict[str, list[float]] = {name: [] for name in sessions}
+    for size in _SIZES:
+        x = _picture(graph, size)
+        for session in sessions.values():
+            _time(session, x)  # the first run at a size allocates
+        times = {name: [_time(session, x)] for name, session in sessions.items()}
+        left, slowest = _BUDGET - (perf_counter() - start), max(map(max, times.values()))
+        if slowest * 2 * 4 * len(sessions) > left:  # twice the run at four times the area would not fit
+            break
+    while len(times[candidates[0]]) < 9 and perf_counter() - start < _BUDGET:
+        for name, session in sessions.items():
+            times[name].append(_time(session, x))
+    return {name: round(1e3 * median(values), 3) for name, values in times.items()}
+
+
+def _time(session: Session, x: np.ndarray) -> float:
+    start = perf_counter()
+    session.run(x)
+    return perf_counter() - start
+
+
+def _picture(graph: "onnx.ModelProto", size: tuple[int, int]) -> np.ndarray:
+    """Noise of the graph's own shape, with `size` where the graph leaves height and width open."""
+    dims = graph_inputs(graph)[0].type.tensor_type.shape.dim
+    default = (1, 1, *size)
+    shape = [d.dim_value or default[axis] for axis, d in enumerate(dims)]
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+def _fingerprint(graph: "onnx.ModelProto") -> str:
+    """What decides the time: operators, attributes and shapes, not the weights' values."""
+    lines = [f"{v.name} {v.type}" for v in graph_inputs(graph)]
+    shapes = {t.name: f"{t.data_type}{list(t.dims)}" for t in graph.graph.initializer}
+    for node in graph.graph.node:
+        values = [shapes.get(name, name) for name in node.input]
+        attributes = [
+            f"{a.name}={list(a.t.dims)}" if a.HasField("t") else str(a)
+            for a in sorted(node.attribute, key=lambda a: a.name)
+        ]
+        lines.append(f"{node.op_type} {values} {attributes} {list(node.output)}")
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _processor() -> str:
+    """The processor's model name where the system tells it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

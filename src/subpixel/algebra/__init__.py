@@ -1,0 +1,68 @@
+"""One form for every layer of the field, and what can be done with it. Start reading in `op`.
+
+`lift` brings a layer into the form, `compose`, `reduce`, `shift`, `block`, `adjoint`, `add` and `split` work on
+it, `lower` spells it in layers again, `apply` says what it means and `cost` what it costs. docs/algebra.md
+states and proves the laws A1–A15 that follow.
+"""
+
+from subpixel.algebra.adjoint import adjoint
+from subpixel.algebra.cells import Cells, Places
+from subpixel.algebra.compose import compose, compose_all
+from subpixel.algebra.interpolation import nearest_offset
+from subpixel.algebra.lattice import block, shift
+from subpixel.algebra.layers import (
+    Affine,
+    AveragePool,
+    Convolution,
+    Layer,
+    OverlapAdd,
+    Pad,
+    PeriodicShuffle,
+    PeriodicUnshuffle,
+    PhaseBias,
+    PhaseConvolutions,
+    Resize,
+    ShiftedSum,
+    TransposedConvolution,
+    ZeroInsertion,
+    convolution,
+    transposed_convolution,
+)
+from subpixel.algebra.lift import lift
+from subpixel.algebra.op import Op, apply
+from subpixel.algebra.parallel import add, split
+from subpixel.algebra.reduce import reduce, same
+
+__all__ = [
+    "Affine",
+    "AveragePool",
+    "Cells",
+    "Convolution",
+    "Layer",
+    "Op",
+    "OverlapAdd",
+    "Pad",
+    "PeriodicShuffle",
+    "PeriodicUnshuffle",
+    "PhaseBias",
+    "PhaseConvolutions",
+    "Places",
+    "Resize",
+    "ShiftedSum",
+    "TransposedConvolution",
+    "ZeroInsertion",
+    "add",
+    "adjoint",
+    "apply",
+    "block",
+    "compose",
+    "compose_all",
+    "convolution",
+    "lift",
+    "nearest_offset",
+    "reduce",
+    "same",
+    "shift",
+    "split",
+    "transposed_convolution",
+]

@@ -1,0 +1,152 @@
+"""`Cells`: an op whose kernel depends on where on the border a site stands.
+
+Where a second layer's padding meets a first layer's output, sites with the same tap set form a *cell* with a
+kernel of its own. Cells are a product over the axes; their results are joined on the low-resolution lattice,
+before the one shuffle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from subpixel.algebra.arrays import Array, equal
+from subpixel.algebra.op import Lengths, Op, Outside, apply_at, check_input, crop_end, output_length, site_count
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which cell the sites of one axis belong to.
+
+    The sites 0, 1, … take the cells `first`; the last ones take `last[L mod D]`; all between take `interior`.
+    With `size` the places hold for inputs of that length only, and `first` lists every site.
+    """
+
+    first: tuple[int, ...] = ()
+    last: tuple[tuple[int, ...], ...] = ((),)
+    interior: int = 0
+    size: int | None = None
+
+    def at(self, sites: int, residue: int) -> list[int]:
+        """The cell of each of `sites` sites, for an input with L mod D = `residue`.
+
+        Raises:
+            ValueError: too few sites to hold the border cells.
+        """
+        if self.size is not None:
+            return list(self.first)
+        last = self.last[residue]
+        between = sites - len(self.first) - len(last)
+        if between < 0:
+            raise ValueError(
+                f"{sites} sites are too few for {len(self.first)} + {len(last)} border cells: "
+                "compose for this very size with `size=`."
+            )
+        return [*self.first, *[self.interior] * between, *last]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Ops on one lattice that differ by cell only.
+
+    Shape:
+        kernel: `*Q O *U C *K` and bias: `*Q O *U`, one axis of Q cells per spatial axis.
+        down, low, lengths, outside: as in `Op`, shared by all cells.
+        places: per axis, which sites belong to which cell.
+    """
+
+    kernel: Array
+    bias: Array
+    down: tuple[int, ...]
+    low: tuple[int, ...]
+    lengths: tuple[Lengths, ...]
+    outside: Outside
+    places: tuple[Places, ...]
+
+    @property
+    def dim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.down)
+
+    @property
+    def count(self) -> tuple[int, ...]:
+        """Q, the number of cells per axis; all ones where the whole is a single op."""
+        return tuple(int(n) for n in self.kernel.shape[: self.dim])
+
+    @property
+    def up(self) -> tuple[int, ...]:
+        """U, the number of phases per axis."""
+        return tuple(int(n) for n in self.kernel.shape[self.dim + 1 : 2 * self.dim + 1])
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """K, the number of taps per axis."""
+        return tuple(int(n) for n in self.kernel.shape[2 * self.dim + 2 :])
+
+    @property
+    def interior(self) -> Op:
+        """The op away from the border."""
+        return self.op(tuple(p.interior for p in self.places))
+
+    def op(self, cell: tuple[int, ...]) -> Op:
+        """The op of one cell, as if it held everywhere."""
+        return Op(self.kernel[cell], self.bias[cell], self.down, self.low, self.lengths, self.outside)
+
+    def sites(self, size: tuple[int, ...]) -> list[list[int]]:
+        """Per axis, the cell of every site of the output lattice, for inputs of `size`.
+
+        Raises:
+            ValueError: the size is shorter than the border cells need, or not the one composed for.
+        """
+        for L, place in zip(size, self.places, strict=True):
+            if place.size not in (None, L):
+                raise ValueError(f"these cells hold for length {place.size}, not {L}: compose anew.")
+        geometry = zip(size, self.up, self.down, self.lengths, self.places, strict=True)
+        return [
+            place.at(site_count(max(0, output_length(L, U, D, table)), U), L % D) for L, U, D, table, place in geometry
+        ]
+
+    def output_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Output lengths for input lengths `size`."""
+        return self.interior.output_size(size)
+
+    def apply(self, x: Array) -> Array:
+        """y = cells(x) by index sums. Shape: x `B C *L` to `B O *f(L)`."""
+        check_input(self.interior, x.shape)
+        sites = self.sites(x.shape[2:])
+        O = self.kernel.shape[self.dim]
+        y: Array = np.zeros(
+            (x.shape[0], O, *(len(s) * U for s, U in zip(sites, self.up, strict=True))),
+            np.result_type(x, np.asarray(self.kernel)),
+        )
+        for cell in product(*(sorted(set(s)) for s in sites)):
+            where = tuple(np.flatnonzero(np.array(s) == q) for s, q in zip(sites, cell, strict=True))
+            samples = [(n[:, None] * U + np.arange(U)).reshape(-1) for n, U in zip(where, self.up, strict=True)]
+            y[np.ix_(np.arange(x.shape[0]), np.arange(O), *samples)] = apply_at(self.op(cell), x, where)
+        return crop_end(y, self.output_size(x.shape[2:]))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cells):
+            return NotImplemented
+        return (
+            (self.down, self.low, self.lengths, self.outside, self.places)
+            == (other.down, other.low, other.lengths, other.outside, other.places)
+            and equal(self.kernel, other.kernel)
+            and equal(self.bias, other.bias)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Cells({self.count} of {self.interior!r})"
+
+
+def as_cells(op: Op | Cells) -> Cells:
+    """An op as the single cell that it is."""
+    if isinstance(op, Cells):
+        return op
+    one = (None,) * op.dim
+    places = tuple(Places(last=((),) * D) for D in op.down)
+    return Cells(op.kernel[one], op.bias[one], op.down, op.low, op.lengths, op.outside, places)

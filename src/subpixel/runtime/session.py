@@ -40,7 +40,7 @@ class Session(ABC):
         Raises:
             InputError: the runtime refuses the graph at this size; the message carries its reason.
         """
-        failures = (RuntimeError, ValueError, *self._failures())
+        failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *self._failures())
         try:
             return self._run(np.ascontiguousarray(x, np.float32))
         except failures as error:

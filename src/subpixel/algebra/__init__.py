@@ -8,6 +8,7 @@ states and proves the laws A1–A15 that follow.
 from subpixel.algebra.adjoint import adjoint
 from subpixel.algebra.cells import Cells, Places
 from subpixel.algebra.compose import compose, compose_all
+from subpixel.algebra.cost import Cost, cost
 from subpixel.algebra.interpolation import nearest_offset
 from subpixel.algebra.lattice import block, shift
 from subpixel.algebra.layers import (
@@ -29,15 +30,18 @@ from subpixel.algebra.layers import (
     transposed_convolution,
 )
 from subpixel.algebra.lift import lift
+from subpixel.algebra.lower import SPELLINGS, Plan, lower, spell
 from subpixel.algebra.op import Op, apply
 from subpixel.algebra.parallel import add, split
 from subpixel.algebra.reduce import reduce, same
 
 __all__ = [
+    "SPELLINGS",
     "Affine",
     "AveragePool",
     "Cells",
     "Convolution",
+    "Cost",
     "Layer",
     "Op",
     "OverlapAdd",
@@ -47,6 +51,7 @@ __all__ = [
     "PhaseBias",
     "PhaseConvolutions",
     "Places",
+    "Plan",
     "Resize",
     "ShiftedSum",
     "TransposedConvolution",
@@ -58,11 +63,14 @@ __all__ = [
     "compose",
     "compose_all",
     "convolution",
+    "cost",
     "lift",
+    "lower",
     "nearest_offset",
     "reduce",
     "same",
     "shift",
+    "spell",
     "split",
     "transposed_convolution",
 ]

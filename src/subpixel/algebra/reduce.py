@@ -42,7 +42,7 @@ def trim(cells: Cells) -> Cells:
     kernel, low = cells.kernel, list(cells.low)
     for axis in range(cells.dim):
         at = 2 * cells.dim + 2 + axis
-        used = np.flatnonzero(_any(kernel, at))
+        used = np.flatnonzero(any_along(kernel, at))
         first, end = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
         kernel = gather(kernel, at, np.arange(first, end))
         low[axis] = low[axis] + first if used.size else 0
@@ -52,7 +52,7 @@ def trim(cells: Cells) -> Cells:
 def reads_outside(op: Op) -> bool:
     """Does any output sample, at any long enough input, read x beyond its border with a weight that is not zero?"""
     for axis, (U, D, table) in enumerate(zip(op.up, op.down, op.lengths, strict=True)):
-        phases, taps = _support(op, axis)
+        phases, taps = support(op, axis)
         if not len(taps):
             continue
         reach = int(max(abs(op.low[axis]), abs(op.low[axis] + op.taps[axis]))) // D + 2
@@ -181,13 +181,13 @@ def _divide(op: Op, axis: int, r: int) -> Op | None:
     return small if back == op else None
 
 
-def _any(array: Array, axis: int) -> np.ndarray:
+def any_along(array: Array, axis: int) -> np.ndarray:
     """Which entries along `axis` hold anything but zeros."""
     values = as_numpy(array) != 0
     return np.asarray(values.any(axis=tuple(j for j in range(values.ndim) if j != axis)))
 
 
-def _support(op: Op, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def support(op: Op, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """(phase, tap) pairs along `axis` that carry any weight."""
     values = as_numpy(op.kernel) != 0
     others = tuple(j for j in range(values.ndim) if j not in (1 + axis, 2 + op.dim + axis))

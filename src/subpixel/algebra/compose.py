@@ -21,6 +21,7 @@ from array_api_compat import array_namespace
 from subpixel.algebra.arrays import NOTHING, Array, Index, common, gather, permute, reshape
 from subpixel.algebra.cells import Cells, Places, as_cells
 from subpixel.algebra.op import Op, output_length, site_count
+from subpixel.algebra.reduce import name_outside
 
 # cell of A, site of A relative to the composed site, phase of A; None where nothing is read
 Step = tuple[int, int, int] | None
@@ -39,6 +40,8 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
     Raises:
         ValueError: the maps or axes do not meet, or nothing is left of `size`.
     """
+    if isinstance(first, Op):
+        first = name_outside(first)
     first = as_cells(first)
     if second.dim != first.dim or second.maps[0] != first.interior.maps[1]:
         raise ValueError(
@@ -60,7 +63,7 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
 
 def compose_all(ops: Sequence[Op], size: tuple[int, ...] | None = None) -> Cells:
     """A chain of ops in the order in which they run."""
-    return fold(lambda whole, op: compose(op, whole, size), ops[1:], as_cells(ops[0]))
+    return fold(lambda whole, op: compose(op, whole, size), ops[1:], as_cells(name_outside(ops[0])))
 
 
 @dataclass(frozen=True)

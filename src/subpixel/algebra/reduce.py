@@ -29,7 +29,12 @@ def reduce(layer: Op | Cells) -> Op | Cells:
     op = trim(cells).interior
     for axis in range(op.dim):
         op = _shrink(op, axis)
-    return replace(op, outside=op.outside if reads_outside(op) else "zero")
+    return name_outside(op)
+
+
+def name_outside(op: Op) -> Op:
+    """The op with `outside` as zero unless it reads an edge: nearest with c = 0 meets zero padding exactly (A6)."""
+    return op if op.outside == "zero" or reads_outside(op) else replace(op, outside="zero")
 
 
 def same(a: Op | Cells, b: Op | Cells) -> bool:

@@ -3,4 +3,44 @@
 After Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?" (arXiv 1609.07009).
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from subpixel.errors import InputError, MissingExtra, OutputError, SubpixelError, UsageError
+
+if TYPE_CHECKING:
+    from subpixel.upscaling import upscale
+
 __version__ = "0.1.0"
+__all__ = [
+    "InputError",
+    "MissingExtra",
+    "OutputError",
+    "SubpixelError",
+    "UsageError",
+    "__version__",
+    "algebra",
+    "evaluate",
+    "models",
+    "nn",
+    "runtime",
+    "train",
+    "upscale",
+]
+
+_FOLDERS = {"algebra", "evaluate", "models", "nn", "runtime", "train"}
+
+
+def __getattr__(name: str) -> object:
+    # Whatever needs an import of more than a moment is imported when it is first asked for.
+    if name == "upscale":
+        from subpixel.upscaling import upscale
+
+        return upscale
+    if name in _FOLDERS:
+        return import_module(f"subpixel.{name}")
+    raise AttributeError(f"module 'subpixel' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -42,7 +42,7 @@ class Session(ABC):
         """
         failures: tuple[type[Exception], ...] = (RuntimeError, ValueError, *self._failures())
         try:
-            return self._run(np.ascontiguousarray(x, np.float32))
+            return self._run(np.ascontiguousarray(x, np.float32)).astype(np.float32, copy=False)
         except failures as error:
             size = "×".join(map(str, x.shape))
             reason = first_line(error)

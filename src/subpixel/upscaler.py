@@ -1,0 +1,250 @@
+"""A method of enlarging as one object over float arrays, whether it is bicubic, of the zoo, or a stranger's file.
+
+Luma goes through one-channel networks and the colour differences are interpolated; three-channel networks get
+the picture. Either way arrays are [H, W] or [H, W, 3] in 0..255, unrounded and unclipped, in and out.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.errors import InputError, UsageError
+from subpixel.media.colour import luma
+from subpixel.media.resample import imresize
+from subpixel.media.tiles import cut
+
+if TYPE_CHECKING:
+    from subpixel.runtime.contract import Contract
+    from subpixel.runtime.session import Session
+
+Array = NDArray[np.float32]
+
+_WINDOW = 512  # side of a tile in LR pixels: 64 maps of it are 67 MB
+_BLIND_WINDOW = 1472  # where a network's reach is not known: pictures up to 2 megapixels stay whole,
+_BLIND_OVERLAP = 32  # and beyond that tiles overlap by what is enough for most
+_BLACK, _SWING = 16.0, 219.0  # of studio luma
+
+
+class Upscaler(ABC):
+    """Attributes:
+    name: of the model, or the file's name.
+    scale: HR pixels for each LR pixel, per axis.
+    runtime: what computes it: "onnxruntime", "openvino", "torch" or "numpy".
+    halo: LR pixels around a tile that its result depends on; None where that is not known.
+    seconds: spent in the network so far.
+    """
+
+    name: str
+    scale: int
+    runtime: str
+    halo: int | None
+    seconds: float = 0.0
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Side of a tile and how far tiles overlap, in LR pixels. Known reach: tiling changes no number."""
+        if self.halo is None:
+            return _BLIND_WINDOW, _BLIND_OVERLAP
+        return max(_WINDOW, 8 * self.halo), self.halo
+
+    @abstractmethod
+    def upscale_luma(self, y: Array) -> Array:
+        """Studio luma (16..235) [H, W] to [rH, rW]."""
+
+    @abstractmethod
+    def upscale_rgb(self, rgb: Array) -> Array:
+        """RGB [H, W, 3] to [rH, rW, 3]."""
+
+    def upscale_grey(self, grey: Array) -> Array:
+        """Full-range grey (0..255) [H, W] to [rH, rW]."""
+        y: Array = grey * np.float32(_SWING / 255) + np.float32(_BLACK)
+        return (self.upscale_luma(y) - np.float32(_BLACK)) * np.float32(255 / _SWING)
+
+
+class BicubicUpscaler(Upscaler):
+    """MATLAB's bicubic interpolation of every channel."""
+
+    name, runtime, halo = "bicubic", "numpy", 3
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def upscale_luma(self, y: Array) -> Array:
+        start = perf_counter()
+        result = _bicubic(y, self.scale)
+        self.seconds += perf_counter() - start
+        return result
+
+    def upscale_rgb(self, rgb: Array) -> Array:
+        return _stacked([self.upscale_luma(rgb[..., channel]) for channel in range(3)])
+
+    def upscale_grey(self, grey: Array) -> Array:
+        return self.upscale_luma(grey)
+
+
+class NetworkUpscaler(Upscaler):
+    """A network with its contract."""
+
+    def __init__(self, name: str, session: "Session", contract: "Contract") -> None:
+        self.name, self.session, self.contract = name, session, contract
+        self.scale, self.runtime = contract.scale, session.runtime
+        self.halo = contract.halo
+        if contract.halo is not None and not contract.enlarges:
+            self.halo = -(-contract.halo // contract.scale) + 3  # 3: what the bicubic enlargement looks at
+
+    def upscale_luma(self, y: Array) -> Array:
+        if self.contract.channels == 1:
+            plane: Array = self._through(np.asarray(y, np.float32)[None])[0]
+            return plane
+        grey = (np.asarray(y, np.float32) - np.float32(_BLACK)) * np.float32(255 / _SWING)
+        return np.asarray(luma(self.upscale_rgb(np.dstack([grey] * 3))), np.float32)
+
+    def upscale_rgb(self, rgb: Array) -> Array:
+        rgb = np.asarray(rgb, np.float32)
+        if self.contract.channels == 1:
+            return self._luma_and_differences(rgb)
+        order = slice(None, None, -1 if self.contract.colour == "bgr" else 1)
+        planes = self._through(np.moveaxis(rgb, 2, 0)[order])
+        return np.moveaxis(planes[order], 0, 2)
+
+    def _luma_and_differences(self, rgb: Array) -> Array:
+        """Y by the network, R - Y and B - Y by bicubic interpolation (multiples of Cr and Cb); G follows."""
+        gain = np.float32(255 / _SWING)
+        y = np.asarray(luma(rgb), np.float32)
+        grey = (y - np.float32(_BLACK)) * gain
+        red, blue = (_bicubic(rgb[..., channel] - grey, self.scale) for channel in (0, 2))
+        large = (self.upscale_luma(y) - np.float32(_BLACK)) * gain
+        r, g, b = (luma(np.eye(3)) - _BLACK).astype(np.float32)  # Y's weights; of the differences they sum to 0
+        return _stacked([large + red, large - (r / g * red + b / g * blue), large + blue])
+
+    def _through(self, planes: Array) -> Array:
+        """Planes [C, H, W] in 0..255 through the network."""
+        contract = self.contract
+        if not contract.enlarges:
+            planes = np.stack([_bicubic(plane, self.scale) for plane in planes])
+        x = planes * np.float32(contract.white / 255)
+        y = self._in_tiles(x, self.scale if contract.enlarges else 1)
+        scaled: Array = y * np.float32(255 / contract.white)
+        return scaled
+
+    def _in_tiles(self, x: Array, scale: int) -> Array:
+        """x [C, H, W] in one piece where it fits; padded by its edge where the graph wants another size."""
+        multiple, (_, height, width) = self.contract.multiple, x.shape
+        window, halo = self.tile
+        windows = [fixed or window for fixed in self.contract.size]
+        wanted = [
+            max(fixed or 0, -(-length // multiple) * multiple)
+            for fixed, length in zip(self.contract.size, (height, width), strict=True)
+        ]
+        x = np.pad(x, ((0, 0), (0, wanted[0] - height), (0, wanted[1] - width)), mode="edge")
+        out = np.empty((len(x), wanted[0] * scale, wanted[1] * scale), np.float32)
+        for rows, columns in cut(wanted, windows, halo if self.contract.enlarges else halo * self.scale):
+            y = self._run(x[:, rows.start : rows.stop, columns.start : columns.stop], scale)
+            out[:, rows.target(scale), columns.target(scale)] = y[:, rows.kept(scale), columns.kept(scale)]
+        return out[:, : height * scale, : width * scale]
+
+    def _run(self, tile: Array, scale: int) -> Array:
+        start = perf_counter()
+        y = self.session.run(tile[None])
+        self.seconds += perf_counter() - start
+        expected = (1, tile.shape[0], tile.shape[1] * scale, tile.shape[2] * scale)
+        if y.shape != expected:
+            raise InputError(
+                f"{self.name} turned {tile.shape[2]}×{tile.shape[1]} pixels into {y.shape[3]}×{y.shape[2]}, "
+                f"not ×{scale}: it takes pictures of particular sizes only"
+            )
+        planes: Array = y[0]
+        return planes
+
+
+def _bicubic(plane: Array, scale: int) -> Array:
+    return np.asarray(imresize(np.asarray(plane, np.float32), scale), np.float32)
+
+
+def _stacked(planes: list[Array]) -> Array:
+    """Planes [H, W] as a picture [H, W, C]; in memory they stay planes."""
+    return np.moveaxis(np.stack(planes), 0, 2)
+
+
+def open_upscaler(
+    model: str | Path = "espcn",
+    scale: int | None = None,
+    *,
+    runtime: str = "auto",
+    threads: int | None = None,
+    precision: str = "auto",
+    channels: int | None = None,
+    value_range: int | None = None,
+    colour: str | None = None,
+) -> Upscaler:
+    """Open a method of enlarging.
+
+    Args:
+        model: a name of the zoo, a weight file of `subpixel train` (.safetensors), or anybody's network (.onnx).
+        scale: default 3 for a name of the zoo; a file knows its own.
+        runtime, threads, precision: as in `runtime.open_session`.
+        channels: 1 or 3, for an ONNX file that leaves it open.
+        value_range: 1 or 255, the value of white, for an ONNX file; default: found out.
+        colour: "y", "rgb" or "bgr", for an ONNX file; default y for one channel and rgb for three.
+
+    Raises:
+        UsageError: no such model or scale, or an option that does not go with it.
+        InputError: the file cannot be used.
+        MissingExtra: the runtime is not installed.
+    """
+    from subpixel.runtime import open_session
+
+    kind = Path(model).suffix.lower()
+    foreign = {"channels": channels, "value_range": value_range, "colour": colour}
+    for option, value in foreign.items():
+        if value is not None and kind != ".onnx":
+            raise UsageError(f"{option} (={value}) describes an ONNX file, and {model} is none: leave it out")
+    if scale is not None and scale < 2:
+        raise UsageError(f"scale {scale} is impossible: whole numbers from 2 enlarge")
+    if model == "bicubic":
+        return BicubicUpscaler(3 if scale is None else scale)
+    settings: dict[str, Any] = {"runtime": runtime, "threads": threads, "precision": precision}
+    if kind == ".onnx":
+        return _open_foreign(Path(model), scale, settings, channels, value_range, colour)
+
+    from subpixel import models
+    from subpixel.runtime.contract import Contract
+    from subpixel.runtime.receptive_field import halo
+
+    if kind == ".safetensors":
+        network = models.read_weights(model)
+        if scale not in (None, network.scale):
+            raise UsageError(f"{model} enlarges ×{network.scale}, not ×{scale}: leave the scale out")
+    else:
+        network = models.load(str(model), 3 if scale is None else scale)
+    graph = network.to_onnx()
+    white = models.describe(network.name).value_range[1]
+    contract = Contract(network.scale, 1, "y", white, halo=halo(graph))
+    return NetworkUpscaler(network.name, open_session(graph, **settings), contract)
+
+
+def _open_foreign(
+    path: Path,
+    scale: int | None,
+    settings: dict[str, Any],
+    channels: int | None,
+    value_range: int | None,
+    colour: str | None,
+) -> Upscaler:
+    from subpixel.runtime import open_session
+    from subpixel.runtime.contract import as_planar, find_contract
+    from subpixel.runtime.onnx_file import read_graph
+
+    try:
+        graph, channels = as_planar(read_graph(path), channels)
+        session = open_session(graph, **settings)
+        white = None if value_range is None else float(value_range)
+        contract = find_contract(session, graph, channels, scale=scale, white=white, colour=colour)
+    except (InputError, UsageError) as error:
+        # The sentences below this one do not know the file's name.
+        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
+    return NetworkUpscaler(path.name, session, contract)

@@ -1,0 +1,64 @@
+"""Weight files: safetensors whose header carries the architecture and the story of the weights."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from subpixel.errors import InputError
+from subpixel.media.atomic import write_atomically
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], header: Mapping[str, object]) -> None:
+    """Write a safetensors file whose metadata holds each header entry as JSON; whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    metadata = {key: json.dumps(value, ensure_ascii=False) for key, value in header.items()}
+    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    write_atomically(path, save(contiguous, metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The tensors and the header of a file that `write_tensors` wrote.
+
+    Raises:
+        InputError: if there is no such file, or it is truncated, not safetensors, or its header not ours.
+    """
+    with _opened(path) as file:
+        header = _header(file)
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone.
+
+    Raises:
+        InputError: as `read_tensors`.
+    """
+    with _opened(path) as file:
+        return _header(file)
+
+
+def _header(file: Any) -> dict[str, Any]:
+    return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise InputError(f"weight file {path} does not exist: check the name")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(f"{path} is no whole weight file ({error}): fetch or train it again") from error

@@ -1,0 +1,172 @@
+"""A network as plain data: a short tuple of steps, from which every form of it is made.
+
+`onnx_graph` makes the ONNX graph, `module` the PyTorch module, and this file the counts. Two steps that
+carry the same `name` share their weights (DRCN's recursion); `Remember` and `AddRemembered` make skips.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Stride 1, zero padding (kernel - 1) / 2: the map keeps its size. Weight [O, C, K, K], bias [O]."""
+
+    name: str
+    inputs: int
+    outputs: int
+    kernel: int
+
+    def __post_init__(self) -> None:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"`kernel` (={self.kernel}) of convolution {self.name!r} must be odd")
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        weight = (self.outputs, self.inputs, self.kernel, self.kernel)
+        return {f"{self.name}.weight": weight, f"{self.name}.bias": (self.outputs,)}
+
+
+@dataclass(frozen=True)
+class TransposedConvolution:
+    """Output exactly `stride` times the input. Weight [C, O, K, K], bias [O], both in PyTorch's order."""
+
+    name: str
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if self.kernel < self.stride:
+            raise ValueError(
+                f"`kernel` (={self.kernel}) of {self.name!r} must not be below its `stride` (={self.stride})"
+            )
+
+    @property
+    def padding(self) -> int:
+        """s·(L-1) + K - 2p + a = s·L has the solution p = ⌈(K-s)/2⌉, a = 2p - (K-s)."""
+        return (self.kernel - self.stride + 1) // 2
+
+    @property
+    def output_padding(self) -> int:
+        return 2 * self.padding - (self.kernel - self.stride)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        weight = (self.inputs, self.outputs, self.kernel, self.kernel)
+        return {f"{self.name}.weight": weight, f"{self.name}.bias": (self.outputs,)}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A pointwise function; `prelu` has one learned slope per channel, of shape [channels]."""
+
+    kind: Literal["relu", "tanh", "prelu"]
+    name: str = ""
+    channels: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind == "prelu" and not (self.name and self.channels > 0):
+            raise ValueError("a prelu has learned slopes: give it `name` and `channels`")
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {f"{self.name}.slope": (self.channels,)} if self.kind == "prelu" else {}
+
+
+@dataclass(frozen=True)
+class PeriodicShuffle:
+    """[N, C·r², H, W] to [N, C, rH, rW], channels in CRD order (PyTorch's PixelShuffle); ESPCN eq. 4."""
+
+    scale: int
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Keeps the maps at this point under `name` for a later `AddRemembered`."""
+
+    name: str
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class AddRemembered:
+    """Adds remembered maps, each repeated `repeat` times: x[N, C] to x[N, (C repeat)].
+
+    With repeat = r² before a shuffle by r, that is the nearest-neighbour skip, for nothing (law A15).
+    """
+
+    name: str
+    repeat: int = 1
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+
+Step = Convolution | TransposedConvolution | Activation | PeriodicShuffle | Remember | AddRemembered
+
+
+@dataclass(frozen=True)
+class Network:
+    """Steps from an LR picture [N, channels, H, W] to the HR picture [N, channels, scale·H, scale·W]."""
+
+    name: str
+    scale: int
+    steps: tuple[Step, ...]
+    channels: int = 1
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every weight by its name; shared weights stand once.
+
+        Raises:
+            ValueError: if two steps of one name ask for different shapes.
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        for step in self.steps:
+            for name, shape in step.parameters().items():
+                if shapes.setdefault(name, shape) != shape:
+                    raise ValueError(f"steps named {name!r} share weights but differ in shape")
+        return shapes
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(prod(shape) for shape in self.parameters().values())
+
+    @property
+    def macs_per_lr_pixel(self) -> int:
+        """Multiplications with a weight, for each pixel of the LR picture; padding counts as data."""
+        total, area = 0, 1
+        for step in self.steps:
+            if isinstance(step, Convolution | TransposedConvolution):
+                total += area * step.inputs * step.outputs * step.kernel**2
+            if isinstance(step, TransposedConvolution):
+                area *= step.stride**2
+            elif isinstance(step, PeriodicShuffle):
+                area *= step.scale**2
+        return total
+
+    @property
+    def receptive_field(self) -> int:
+        """Side of the square of LR pixels that one HR pixel is made from (the widest phase)."""
+        low, high, up = 0, 0, 1  # reach in LR pixels below and above, and the lattice's factor so far
+        for step in reversed(self.steps):
+            # An output position j of this step reads [j - before, j + after]; then j is divided by the factor.
+            if isinstance(step, Convolution):
+                low, high = low + step.kernel // 2, high + step.kernel // 2
+            elif isinstance(step, PeriodicShuffle):
+                low, high, up = -(-low // step.scale), -(-high // step.scale), up * step.scale
+            elif isinstance(step, TransposedConvolution):
+                p, k, s = step.padding, step.kernel, step.stride
+                # y[j] reads x[i] with 0 <= j + p - s·i < k, over all phases of j
+                low = max(-(-(low + k - 1 - p - phase) // s) for phase in range(s))
+                high, up = (high + p + s - 1) // s, up * s
+        return low + high + 1
+
+    def config(self) -> dict[str, object]:
+        """What a weight file's header says of the architecture, and is checked against on reading."""
+        steps = [{"step": type(step).__name__, **vars(step)} for step in self.steps]
+        return {"name": self.name, "scale": self.scale, "channels": self.channels, "steps": steps}

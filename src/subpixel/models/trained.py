@@ -1,0 +1,142 @@
+"""A network together with its weights and their story."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subpixel.errors import InputError, UsageError
+from subpixel.models.files import Weights, read_header, read_tensors
+from subpixel.models.network import Network
+from subpixel.models.zoo import ZOO, build, describe
+
+if TYPE_CHECKING:
+    import onnx
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What `load` and `read_weights` give.
+
+    Attributes:
+        network: its steps.
+        weights: float32 arrays by name.
+        header: the story: recipe, training pictures with licences, date, figures with their protocol.
+    """
+
+    network: Network
+    weights: Weights
+    header: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.network.name
+
+    @property
+    def scale(self) -> int:
+        return self.network.scale
+
+    def to_onnx(self) -> "onnx.ModelProto":
+        """The ONNX graph: float32 "lr" [N, 1, H, W] to "hr" [N, 1, rH, rW], Y / 255, the story inside."""
+        return self._graph
+
+    @cached_property
+    def _graph(self) -> "onnx.ModelProto":
+        from subpixel.models.onnx_graph import onnx_graph
+
+        story = {key: json.dumps(value, ensure_ascii=False) for key, value in self.header.items()}
+        return onnx_graph(self.network, self.weights, {"model": self.name, "scale": str(self.scale), **story})
+
+
+def load(name: str, scale: int) -> TrainedNetwork:
+    """A shipped network.
+
+    Raises:
+        UsageError: an unknown or weightless model, an impossible scale, or one without shipped weights.
+        InputError: the package's own weight file is damaged.
+    """
+    build(name, scale)
+    shipped = describe(name).shipped
+    if scale not in shipped:
+        scales = ", ".join(f"x{r}" for r in shipped)
+        raise UsageError(
+            f"{name} comes with weights for {scales or 'no scale'}, not x{scale}:"
+            f" train them with `subpixel train FOLDER --model {name} --scale {scale}`"
+        )
+    return read_weights(WEIGHTS / f"{name}_x{scale}.safetensors")
+
+
+def read_weights(path: str | Path) -> TrainedNetwork:
+    """A network from a weight file: a shipped one or what `subpixel train` wrote.
+
+    Raises:
+        InputError: the file is missing, damaged, not a weight file, or of a network this version has not.
+    """
+    path = Path(path)
+    tensors, header = read_tensors(path)
+    stated = header.get("network")
+    if not isinstance(stated, dict):
+        raise InputError(f"{path} does not say which network its weights are for: train it anew")
+    network = _network_of(path, stated)
+    for name, shape in network.parameters().items():
+        if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != np.float32:
+            raise InputError(f"{path} holds no float32 {name!r} of shape {shape}: the file is damaged")
+        if not np.isfinite(tensors[name]).all():
+            raise InputError(f"{path} holds values in {name!r} that are no numbers: train it anew")
+    return TrainedNetwork(network, {name: tensors[name] for name in network.parameters()}, header)
+
+
+def _network_of(path: Path, stated: dict[str, Any]) -> Network:
+    """The zoo's network of that name and scale, if it is the one the header states step for step."""
+    name, scale = stated.get("name"), stated.get("scale")
+    # 64 is far beyond use; the limit keeps a hostile header from asking for endless memory.
+    if name not in ZOO or ZOO[name].build is None or not isinstance(scale, int) or not 2 <= scale <= 64:
+        raise InputError(f"{path} is for a network {name!r} x{scale}, which this version of subpixel has not")
+    network = build(name, scale)
+    if json.loads(json.dumps(network.config())) != stated:
+        raise InputError(f"{path} is for another form of {name} x{scale} than this version of subpixel has")
+    return network
+
+
+def table() -> list[dict[str, Any]]:
+    """Every model of the zoo as plain values, for `subpixel models`.
+
+    Keys: name, description, source, colour, value_range, border; scales (those with shipped weights; None
+    for any integer), weights (a list of scale, file, bytes, parameters, macs_per_lr_pixel, receptive_field)
+    and figures (a list of scale and what the header states).
+    """
+    rows = []
+    for name, descriptor in ZOO.items():
+        weights, figures = [], []
+        for scale in descriptor.shipped:
+            path, network = WEIGHTS / f"{name}_x{scale}.safetensors", build(name, scale)
+            weights.append(
+                {
+                    "scale": scale,
+                    "file": path.name,
+                    "bytes": path.stat().st_size,
+                    "parameters": network.parameter_count,
+                    "macs_per_lr_pixel": network.macs_per_lr_pixel,
+                    "receptive_field": network.receptive_field,
+                }
+            )
+            figures += [{"scale": scale, **figure} for figure in read_header(path).get("figures", [])]
+        rows.append(
+            {
+                "name": name,
+                "description": descriptor.description,
+                "source": descriptor.source,
+                "colour": descriptor.colour,
+                "value_range": list(descriptor.value_range),
+                "border": descriptor.border,
+                "scales": list(descriptor.shipped) if descriptor.build else None,
+                "weights": weights,
+                "figures": figures,
+            }
+        )
+    return rows

@@ -1,0 +1,78 @@
+"""The zoo: every model by its name, in one literal dict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from subpixel.errors import UsageError
+from subpixel.models.espcn import espcn
+from subpixel.models.network import Network
+
+
+@dataclass(frozen=True)
+class ModelDescriptor:
+    """What is known of a model before it is loaded.
+
+    Attributes:
+        description: one sentence.
+        build: scale to network; None for an interpolation, which has no weights.
+        shipped: the scales that have weights in the package.
+        colour: what the channel is.
+        value_range: of the numbers that go in and come out.
+        border: what the network sees outside the picture.
+        source: paper.
+    """
+
+    description: str
+    build: Callable[[int], Network] | None
+    shipped: tuple[int, ...]
+    colour: str
+    value_range: tuple[float, float]
+    border: str
+    source: str
+
+
+ZOO: dict[str, ModelDescriptor] = {
+    "bicubic": ModelDescriptor(
+        description="Bicubic interpolation as MATLAB's imresize computes it; the baseline.",
+        build=None,
+        shipped=(),
+        colour="any channel",
+        value_range=(0.0, 255.0),
+        border="mirrored",
+        source="Keys 1981",
+    ),
+    "espcn": ModelDescriptor(
+        description="Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.",
+        build=espcn,
+        shipped=(2, 3, 4),
+        colour="Y of BT.601 (16..235), divided by 255",
+        value_range=(0.0, 1.0),
+        border="zeros",
+        source="Shi et al. 2016, arXiv 1609.05158",
+    ),
+}
+
+
+def describe(name: str) -> ModelDescriptor:
+    """The descriptor of a model.
+
+    Raises:
+        UsageError: if there is no model of that name; the message lists those there are.
+    """
+    if name not in ZOO:
+        raise UsageError(f"there is no model {name!r}; there are {', '.join(ZOO)}")
+    return ZOO[name]
+
+
+def build(name: str, scale: int) -> Network:
+    """The untrained network of a model.
+
+    Raises:
+        UsageError: unknown name, a model without weights, or a scale below 2.
+    """
+    descriptor = describe(name)
+    if descriptor.build is None:
+        raise UsageError(f"{name} is an interpolation, not a network: it has no weights to train or export")
+    if scale < 2:
+        raise UsageError(f"scale {scale} is impossible for {name}: it takes integers from 2")
+    return descriptor.build(scale)

@@ -1,0 +1,88 @@
+"""Checkpoints of an unfinished run, and weights to start from."""
+
+from pathlib import Path
+
+import torch
+
+from subpixel.errors import InputError
+from subpixel.models.files import read_tensors, write_tensors
+from subpixel.models.module import NetworkModule
+from subpixel.train.config import TrainConfig
+
+
+def save_checkpoint(
+    config: TrainConfig,
+    module: NetworkModule,
+    optimizer: torch.optim.Optimizer,
+    mean: list[torch.Tensor],
+    step: int,
+) -> None:
+    """Write everything the rest of the run depends on; whole or not at all."""
+    tensors = {}
+    for (name, parameter), average in zip(module.named_parameters(), mean, strict=True):
+        state = optimizer.state[parameter]
+        parts = {"now": parameter, "mean": average, "first": state["exp_avg"], "second": state["exp_avg_sq"]}
+        for part, value in parts.items():
+            tensors[f"{name}.{part}"] = value.detach().cpu().contiguous().numpy()
+    header = {"network": module.network.config(), "recipe": config.recipe(), "step": step}
+    write_tensors(config.checkpoint, tensors, header)
+
+
+def load_checkpoint(
+    config: TrainConfig, module: NetworkModule, optimizer: torch.optim.Optimizer, mean: list[torch.Tensor]
+) -> int:
+    """Restore a run in place; returns the number of steps it had done.
+
+    Raises:
+        InputError: if the checkpoint is broken, of another network, or of another recipe.
+    """
+    path = config.checkpoint
+    tensors, header = read_tensors(path)
+    if header.get("network") != as_read(module.network.config()):
+        raise InputError(f"{path} is a checkpoint of another network: delete it or choose another output")
+    recipe, ours = header.get("recipe"), as_read(config.recipe())
+    if not isinstance(recipe, dict) or recipe != ours:
+        differing = sorted(key for key in ours if not isinstance(recipe, dict) or recipe.get(key) != ours[key])
+        raise InputError(f"{path} was made with other settings ({', '.join(differing)}): use the same, or delete it")
+    try:
+        with torch.no_grad():
+            for (name, parameter), average in zip(module.named_parameters(), mean, strict=True):
+                read = {part: tensors[f"{name}.{part}"] for part in ("now", "mean", "first", "second")}
+                parameter.copy_(torch.from_numpy(read["now"]))
+                average.copy_(torch.from_numpy(read["mean"]))
+                optimizer.state[parameter] = {
+                    "step": torch.tensor(float(header["step"]), device=parameter.device),
+                    "exp_avg": torch.empty_like(parameter).copy_(torch.from_numpy(read["first"])),
+                    "exp_avg_sq": torch.empty_like(parameter).copy_(torch.from_numpy(read["second"])),
+                }
+        return int(header["step"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not a whole checkpoint ({error}): delete it and start again") from error
+
+
+def load_initial(path: Path, module: NetworkModule) -> list[str]:
+    """Copy the weights that fit from a weight file of the same model; returns the names that stay fresh.
+
+    Raises:
+        InputError: if the file is broken or of another model.
+    """
+    tensors, header = read_tensors(path)
+    network = header.get("network")
+    if not isinstance(network, dict) or network.get("name") != module.network.name:
+        raise InputError(f"{path} does not hold weights of {module.network.name}")
+    fresh = []
+    with torch.no_grad():
+        for name, shape in module.network.parameters().items():
+            if name in tensors and tensors[name].shape == shape:
+                module.weight(name).copy_(torch.from_numpy(tensors[name]))
+            else:
+                fresh.append(name)
+    return fresh
+
+
+def as_read(config: dict[str, object]) -> dict[str, object]:
+    """A value as it comes back from JSON: tuples become lists."""
+    import json
+
+    read: dict[str, object] = json.loads(json.dumps(config))
+    return read

@@ -1,0 +1,90 @@
+"""Every setting of a training run, in one frozen value."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from subpixel.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a training run does. Two runs on the CPU with equal configs and pictures give equal weights.
+
+    Args:
+        folders: where the pictures are, searched with their subfolders.
+        output: the weight file to write, `.safetensors`.
+        scale: any integer from 2.
+        model: a name of the zoo that has weights to train.
+        pictures: a list file that restricts the folders to the names it gives, one relative path a line; what
+            follows a tab is the picture's licence and goes into the weight file's header.
+        held_out: relative paths kept for validation; none given, every 20th picture by name.
+        figures: folders of benchmark pictures, evaluated once at the end for the header.
+        steps: optimiser steps in all.
+        batch: patches a step.
+        patch: side of a patch in LR pixels.
+        learning_rate: Adam's at the peak; a cosine takes it to zero.
+        warm_up: steps of linear warm-up.
+        squared_from: fraction of the steps after which the squared error replaces Charbonnier's loss; 1 never.
+        ema: decay of the running mean of the weights, which is what is saved.
+        halved: learn from every picture at half its size too, which sharpens soft originals.
+        initial: a weight file of the same model at any scale to start from; layers whose shape differs
+            start fresh.
+        seed: of the initial weights and of every batch.
+        device: where to run; auto takes the GPU when there is one.
+        threads: of PyTorch on the CPU; None leaves its default.
+        checkpoint_every: steps between checkpoints.
+        resume: go on from the checkpoint of a run that was cut off.
+    """
+
+    folders: tuple[Path, ...]
+    output: Path
+    scale: int
+    model: str = "espcn"
+    pictures: Path | None = None
+    held_out: tuple[str, ...] = ()
+    figures: tuple[Path, ...] = ()
+    steps: int = 50_000
+    batch: int = 16
+    patch: int = 32
+    learning_rate: float = 2e-3
+    warm_up: int = 100
+    squared_from: float = 0.9
+    ema: float = 0.999
+    halved: bool = True
+    initial: Path | None = None
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = None
+    checkpoint_every: int = 2_000
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale < 2:
+            raise UsageError(f"a network can be trained for any integer scale from 2, not for {self.scale}")
+        for name in ("steps", "batch", "patch", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"`{name}` (={getattr(self, name)}) must be at least 1")
+        if not self.learning_rate > 0:
+            raise UsageError(f"`learning_rate` (={self.learning_rate}) must be positive")
+        for name in ("ema", "squared_from"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"`{name}` (={getattr(self, name)}) must lie in 0..1")
+        if self.output.suffix != ".safetensors":
+            raise UsageError(f"weights are written as .safetensors, so {self.output} needs that ending")
+        if not self.folders:
+            raise UsageError("no folder of training pictures was given")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Stands beside the output while the run lasts."""
+        return self.output.with_suffix(".checkpoint.safetensors")
+
+    def recipe(self) -> dict[str, object]:
+        """The settings that decide the weights, as JSON values; a checkpoint of another recipe is refused."""
+        elsewhere = {"folders", "output", "pictures", "figures", "device", "threads", "resume"}
+        kept = {key: value for key, value in asdict(self).items() if key not in elsewhere}
+        kept["held_out"] = list(self.held_out)
+        kept["initial"] = self.initial.name if self.initial else None
+        del kept["checkpoint_every"]
+        return kept

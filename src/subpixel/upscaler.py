@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from subpixel.errors import InputError, UsageError
 from subpixel.media.colour import luma
 from subpixel.media.resample import imresize
-from subpixel.media.tiles import cut
+from subpixel.media.tiles import balanced, cut
 
 if TYPE_CHECKING:
     from subpixel.runtime.contract import Contract
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 
-_WINDOW = 512  # side of a tile in LR pixels: 64 maps of it are 67 MB
+_WINDOW = 768  # side of a tile in LR pixels: 64 maps of it are 151 MB
 _BLIND_WINDOW = 1472  # where a network's reach is not known: pictures up to 2 megapixels stay whole,
 _BLIND_OVERLAP = 32  # and beyond that tiles overlap by what is enough for most
 _BLACK, _SWING = 16.0, 219.0  # of studio luma
@@ -47,9 +47,7 @@ class Upscaler(ABC):
     @property
     def tile(self) -> tuple[int, int]:
         """Side of a tile and how far tiles overlap, in LR pixels. Known reach: tiling changes no number."""
-        if self.halo is None:
-            return _BLIND_WINDOW, _BLIND_OVERLAP
-        return max(_WINDOW, 8 * self.halo), self.halo
+        return _tile(self.halo)
 
     @abstractmethod
     def upscale_luma(self, y: Array) -> Array:
@@ -80,7 +78,8 @@ class BicubicUpscaler(Upscaler):
         return result
 
     def upscale_rgb(self, rgb: Array) -> Array:
-        return _stacked([self.upscale_luma(rgb[..., channel]) for channel in range(3)])
+        planes = [self.upscale_luma(rgb[..., channel]) for channel in range(3)]
+        return np.moveaxis(np.stack(planes), 0, 2)  # in memory they stay planes
 
     def upscale_grey(self, grey: Array) -> Array:
         return self.upscale_luma(grey)
@@ -118,8 +117,16 @@ class NetworkUpscaler(Upscaler):
         grey = (y - np.float32(_BLACK)) * gain
         red, blue = (_bicubic(rgb[..., channel] - grey, self.scale) for channel in (0, 2))
         large = (self.upscale_luma(y) - np.float32(_BLACK)) * gain
-        r, g, b = (luma(np.eye(3)) - _BLACK).astype(np.float32)  # Y's weights; of the differences they sum to 0
-        return _stacked([large + red, large - (r / g * red + b / g * blue), large + blue])
+        planes = np.empty((3, *large.shape), np.float32)
+        np.add(large, red, out=planes[0])
+        np.add(large, blue, out=planes[2])
+        # Weighted as Y weights its colours, the three differences sum to zero.
+        r, g, b = (luma(np.eye(3)) - _BLACK).astype(np.float32)
+        red *= r / g
+        blue *= b / g
+        np.subtract(large, red, out=planes[1])
+        planes[1] -= blue
+        return np.moveaxis(planes, 0, 2)
 
     def _through(self, planes: Array) -> Array:
         """Planes [C, H, W] in 0..255 through the network."""
@@ -134,15 +141,18 @@ class NetworkUpscaler(Upscaler):
     def _in_tiles(self, x: Array, scale: int) -> Array:
         """x [C, H, W] in one piece where it fits; padded by its edge where the graph wants another size."""
         multiple, (_, height, width) = self.contract.multiple, x.shape
-        window, halo = self.tile
-        windows = [fixed or window for fixed in self.contract.size]
+        window, halo = _tile(self.contract.halo)  # in pixels of what goes in: HR ones, for SRCNN
+        windows = [
+            fixed or -(-balanced(length, window, halo) // multiple) * multiple
+            for fixed, length in zip(self.contract.size, (height, width), strict=True)
+        ]
         wanted = [
             max(fixed or 0, -(-length // multiple) * multiple)
             for fixed, length in zip(self.contract.size, (height, width), strict=True)
         ]
         x = np.pad(x, ((0, 0), (0, wanted[0] - height), (0, wanted[1] - width)), mode="edge")
         out = np.empty((len(x), wanted[0] * scale, wanted[1] * scale), np.float32)
-        for rows, columns in cut(wanted, windows, halo if self.contract.enlarges else halo * self.scale):
+        for rows, columns in cut(wanted, windows, halo):
             y = self._run(x[:, rows.start : rows.stop, columns.start : columns.stop], scale)
             out[:, rows.target(scale), columns.target(scale)] = y[:, rows.kept(scale), columns.kept(scale)]
         return out[:, : height * scale, : width * scale]
@@ -161,13 +171,14 @@ class NetworkUpscaler(Upscaler):
         return planes
 
 
+def _tile(halo: int | None) -> tuple[int, int]:
+    if halo is None:
+        return _BLIND_WINDOW, _BLIND_OVERLAP
+    return max(_WINDOW, 8 * halo), halo
+
+
 def _bicubic(plane: Array, scale: int) -> Array:
     return np.asarray(imresize(np.asarray(plane, np.float32), scale), np.float32)
-
-
-def _stacked(planes: list[Array]) -> Array:
-    """Planes [H, W] as a picture [H, W, C]; in memory they stay planes."""
-    return np.moveaxis(np.stack(planes), 0, 2)
 
 
 def open_upscaler(

@@ -1,6 +1,6 @@
 """Picture in, picture out: what `subpixel.upscale` and `subpixel upscale` do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from subpixel.errors import UsageError
 from subpixel.media.alpha import fill_transparent
 from subpixel.media.image import MAX_MEGAPIXELS, check_size, read_picture
 from subpixel.media.picture import Picture, Pixels, from_array, from_pillow, to_pillow
-from subpixel.media.tiles import cut
+from subpixel.media.tiles import Tile, balanced, cut
 from subpixel.upscaler import Upscaler, open_upscaler
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def upscale(
     return to_pillow(enlarge(picture, upscaler))
 
 
-def enlarge(picture: Picture, upscaler: Upscaler, advance: Callable[[float], Any] = lambda megapixels: None) -> Picture:
+def enlarge(picture: Picture, upscaler: Upscaler, advance: Callable[[], object] = lambda: None) -> Picture:
     """Enlarge a picture tile by tile, so that memory grows with the result and not with the network's maps.
 
-    `advance` is told the LR megapixels of every tile when it is done. Grey stays grey, 16 bits stay 16; alpha
+    `advance` is called after each of its `tile_count` tiles. Grey stays grey, 16 bits stay 16; alpha
     goes through the network as a grey picture does, and the colours under it are filled in first.
     """
     scale, alpha = upscaler.scale, picture.alpha
@@ -92,8 +92,7 @@ def enlarge(picture: Picture, upscaler: Upscaler, advance: Callable[[float], Any
     out = np.empty((height * scale, width * scale, *source.shape[2:]), picture.pixels.dtype)
     shown = None if alpha is None else np.full(out.shape[:2], alpha.flat[0], alpha.dtype)
     translucent = alpha is not None and bool((alpha != alpha.flat[0]).any())
-    window, halo = upscaler.tile
-    for rows, columns in cut((height, width), (window, window), max(halo, _CUBIC_HALO)):
+    for rows, columns in _tiles((height, width), upscaler):
         area = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
         kept = rows.kept(scale), columns.kept(scale)
         target = rows.target(scale), columns.target(scale)
@@ -101,8 +100,19 @@ def enlarge(picture: Picture, upscaler: Upscaler, advance: Callable[[float], Any
         _store(out[target], run(_floats(source[area], picture.white))[kept])
         if alpha is not None and shown is not None and translucent:
             _store(shown[target], upscaler.upscale_grey(_floats(alpha[area], picture.white))[kept])
-        advance((rows.last - rows.first) * (columns.last - columns.first) / 1e6)
+        advance()
     return replace(picture, pixels=out, alpha=shown)
+
+
+def tile_count(size: tuple[int, int], upscaler: Upscaler) -> int:
+    """How many tiles `enlarge` cuts a picture of this size into; height and width in either order."""
+    return sum(1 for _ in _tiles(size, upscaler))
+
+
+def _tiles(size: tuple[int, int], upscaler: Upscaler) -> Iterator[tuple[Tile, Tile]]:
+    window, halo = upscaler.tile
+    halo = max(halo, _CUBIC_HALO)
+    return cut(size, [balanced(length, window, halo) for length in size], halo)
 
 
 def _floats(pixels: NDArray[Any], white: int) -> NDArray[np.float32]:

@@ -57,3 +57,9 @@ def cut(size: Sequence[int], window: Sequence[int], halo: int) -> Iterator[tuple
     for row in rows:
         for column in columns:
             yield row, column
+
+
+def balanced(length: int, largest: int, halo: int) -> int:
+    """The smallest window that needs no more tiles along an axis than the largest does."""
+    count = len(along(length, largest, halo))
+    return length if count == 1 else -(-(length - 2 * halo) // count) + 2 * halo

@@ -31,7 +31,7 @@ def choose(graph: "onnx.ModelProto", threads: int, precision: str) -> str:
     """The name of the fastest installed runtime that takes this graph.
 
     Raises:
-        InputError: none of them takes it; the message is the last one's.
+        InputError: none of them takes it; the message is the first one's.
     """
     candidates = [name for name in _CANDIDATES if installed(name) and (precision == "f32" or name == "openvino")]
     if candidates == ["onnxruntime"]:
@@ -67,16 +67,16 @@ def cache_folder() -> Path:
 def _measure(graph: "onnx.ModelProto", candidates: list[str], threads: int, precision: str) -> dict[str, float]:
     """Median milliseconds of each candidate that works, in turns, at the largest size that fits the budget."""
     sessions: dict[str, Session] = {}
-    refusal: SubpixelError = InputError("no runtime is installed")
+    refusal: SubpixelError | None = None
     for name in candidates:
         try:
             session = open_on(name, graph, threads, precision)
             _time(session, _picture(graph, _SIZES[0]))
             sessions[name] = session
         except SubpixelError as error:
-            refusal = error
+            refusal = refusal or error
     if not sessions:
-        raise refusal
+        raise refusal or InputError("no runtime is installed: pip install onnxruntime")
     if len(sessions) == 1:
         return dict.fromkeys(sessions, 0.0)
     start = perf_counter()

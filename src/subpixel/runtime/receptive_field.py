@@ -154,7 +154,7 @@ def _transposed(attributes: dict[str, Any], values: Sequence[np.ndarray | None],
     stride, reach, start, end = _span(attributes, weight.shape[2 + axis], axis)
     extra = attributes.get("output_padding", (0, 0))[axis]
     # y[j] reads x[i] where 0 <= j + start - s·i <= reach; the length is s·(L-1) + reach + 1 - start - end + extra
-    before, after = max(0, -((start - reach) // stride)), (start + stride - 1) // stride
+    before, after = max(0, (reach - start) // stride), (start + stride - 1) // stride
     return lambda x: x.finer(stride, before, after, reach + 1 - stride - start - end + extra)
 
 

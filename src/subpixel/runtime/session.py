@@ -124,7 +124,9 @@ def open_on(runtime: str, graph: "onnx.ModelProto", threads: int, precision: str
 def first_line(error: Exception) -> str:
     """A runtime's message in one line, without its own prefixes of file, line and error number."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    noise = ("Exception from", "Check '", "FrontEnd API failed", "Model wasn't", "-- Conv")
+    rules = [line.removeprefix("-- ") for line in lines if line.startswith("-- No conversion rule")]
+    telling = rules + [line for line in lines if not line.startswith(noise)]
     line = (telling or lines or [type(error).__name__])[0]
     line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)
     return line if len(line) <= 200 else line[:197] + "..."

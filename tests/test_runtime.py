@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
 from subpixel.errors import InputError, MissingExtra, UsageError
 from subpixel.runtime import RUNTIMES, choice, open_session
 from subpixel.runtime import session as session_module
@@ -114,9 +115,10 @@ def test_torch_leaves_the_process_its_threads_and_refuses_by_name(espcn_graph):
     open_session(espcn_graph(2), runtime="torch", threads=before + 1).run(picture(1, 1, 8, 8))
     assert torch.get_num_threads() == before
     model = graph_of([helper.make_node("Erf", ["x"], ["y"], name="gelu")], {})
-    with pytest.raises(InputError, match="runtime torch has no operator Erf .node 'gelu'."):
+    with pytest.raises(InputError, match=r"runtime torch has no operator Erf \(node 'gelu'\)"):
         open_session(model, runtime="torch")
-    model = graph_of([helper.make_node("Conv", ["x", "w"], ["y"], auto_pad="SAME_UPPER")], {"w": np.ones((1, 1, 3, 3))})
+    padded = helper.make_node("Conv", ["x", "w"], ["y"], auto_pad="SAME_UPPER")
+    model = graph_of([padded], {"w": np.ones((1, 1, 3, 3))})
     with pytest.raises(InputError, match="auto_pad SAME_UPPER is not supported"):
         open_session(model, runtime="torch").run(picture(1, 1, 8, 8))
 
@@ -145,11 +147,13 @@ def test_a_runtime_that_is_not_installed(espcn_graph, monkeypatch):
 
 @pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
 def test_bf16_is_coarse_or_refused(espcn_graph):
-    try:
-        session = open_session(espcn_graph(2), runtime="auto", precision="bf16", threads=1)
-    except UsageError as error:
-        assert "this processor does not compute in bf16" in str(error)
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(UsageError, match="this processor does not compute in bf16"):
+            open_session(espcn_graph(2), precision="bf16")
         return
+    session = open_session(espcn_graph(2), precision="bf16", threads=1)
     assert (session.runtime, session.precision) == ("openvino", "bf16")
     x = picture(1, 1, 16, 16)
     y = open_session(espcn_graph(2), runtime="openvino", threads=1).run(x)
@@ -228,7 +232,7 @@ def test_auto_passes_over_a_runtime_that_refuses_the_graph(espcn_graph, cache, m
 def test_a_graph_that_no_runtime_takes(cache):
     model = graph_of([helper.make_node("Relu", ["x"], ["y"])], {})
     model.graph.node[0].op_type = "Frobnicate"
-    with pytest.raises(InputError, match="cannot open this network: .*Frobnicate") as caught:
+    with pytest.raises(InputError, match=r"cannot open this network: .*Frobnicate") as caught:
         open_session(model)
     assert "\n" not in str(caught.value)
 

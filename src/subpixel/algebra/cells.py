@@ -7,7 +7,7 @@ before the one shuffle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -21,6 +21,7 @@ class Places:
     """Which cell the sites of one axis belong to.
 
     The sites 0, 1, … take the cells `first`; the last ones take `last[L mod D]`; all between take `interior`.
+    Inputs shorter than `least`, or with too few sites to hold both borders, are refused.
     With `size` the places hold for inputs of that length only, and `first` lists every site.
     """
 
@@ -28,23 +29,31 @@ class Places:
     last: tuple[tuple[int, ...], ...] = ((),)
     interior: int = 0
     size: int | None = None
+    least: int = field(default=0, compare=False)
 
-    def at(self, sites: int, residue: int) -> list[int]:
-        """The cell of each of `sites` sites, for an input with L mod D = `residue`.
+    def holds(self, sites: int, L: int) -> bool:
+        """Do these places say the cell of each of the `sites` sites that an input of length L gives?"""
+        if self.size is not None:
+            return self.size == L
+        return self.least <= L and len(self.first) + len(self.last[L % len(self.last)]) <= sites
+
+    def at(self, sites: int, L: int) -> list[int]:
+        """The cell of each of the `sites` sites that an input of length L gives.
 
         Raises:
-            ValueError: too few sites to hold the border cells.
+            ValueError: too short to keep the two borders apart, or not the length composed for.
         """
         if self.size is not None:
+            if self.size != L:
+                raise ValueError(f"these cells hold for length {self.size}, not {L}: compose anew.")
             return list(self.first)
-        last = self.last[residue]
-        between = sites - len(self.first) - len(last)
-        if between < 0:
+        last = self.last[L % len(self.last)]
+        if not self.holds(sites, L):
             raise ValueError(
-                f"{sites} sites are too few for {len(self.first)} + {len(last)} border cells: "
-                "compose for this very size with `size=`."
+                f"an input of length {L} is too short for {len(self.first)} + {len(last)} border cells "
+                f"on {sites} sites: compose for this very size with `size=`."
             )
-        return [*self.first, *[self.interior] * between, *last]
+        return [*self.first, *[self.interior] * (sites - len(self.first) - len(last)), *last]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +109,8 @@ class Cells:
         Raises:
             ValueError: the size is shorter than the border cells need, or not the one composed for.
         """
-        for L, place in zip(size, self.places, strict=True):
-            if place.size not in (None, L):
-                raise ValueError(f"these cells hold for length {place.size}, not {L}: compose anew.")
         geometry = zip(size, self.up, self.down, self.lengths, self.places, strict=True)
-        return [
-            place.at(site_count(max(0, output_length(L, U, D, table)), U), L % D) for L, U, D, table, place in geometry
-        ]
+        return [place.at(site_count(max(0, output_length(L, U, D, table)), U), L) for L, U, D, table, place in geometry]
 
     def output_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Output lengths for input lengths `size`."""

@@ -10,7 +10,7 @@ with the same route form a cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce as fold
 from math import gcd
@@ -48,6 +48,9 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
             f"the first layer gives {first.interior.maps[1]} maps on {first.dim} axes; "
             f"the second takes {second.maps[0]} on {second.dim}."
         )
+    held = tuple(p.size for p in first.places)
+    if any(held) and size != held:
+        raise ValueError(f"the first layer was composed for `size` {held}, not {size}: compose both for one.")
     axes = [_axis(second, first, i, None if size is None else size[i]) for i in range(second.dim)]
     kernel, bias = _contract(second, first, axes)
     return Cells(
@@ -94,19 +97,19 @@ def _axis(second: Op, first: Cells, i: int, size: int | None) -> _Axis:
     lengths = tuple(length(L) for L in range(D))
     n, phase_of_second = np.divmod(np.arange(U), U_B)  # B's site within the composed site, B's phase
     reads = D_B * n[:, None] + second.low[i] + np.arange(K_B)  # U K_B: m - U_A·(D_B/g)·N
-    inner = first.places[i].interior
-    interior: Route = tuple((inner, int(m // U_A), int(m % U_A)) for m in reads.reshape(-1))
+    places_A = first.places[i]
+    interior: Route = tuple((places_A.interior, int(m // U_A), int(m % U_A)) for m in reads.reshape(-1))
 
-    def routes(L: int) -> list[Route]:
-        """The route of every site N, for an input of length L."""
-        count_A, count = max(0, middle(L)), max(0, length(L))
-        cell_A = first.places[i].at(site_count(count_A, U_A), L % D_A)
+    def routes(L: int, sites: Iterable[int]) -> list[Route]:
+        """The routes of `sites`, for an input of length L."""
+        count_A, count = middle(L), length(L)
+        cell_A = places_A.at(site_count(count_A, U_A), L)
         rows = []
-        for N in range(site_count(count, U)):
+        for N in sites:
             start = N * (D_B // g)
             m = reads + U_A * start
             outside = (m < 0) | (m >= count_A)
-            if second.outside == "edge" and count_A:
+            if second.outside == "edge":
                 m, outside = np.clip(m, 0, count_A - 1), np.zeros_like(outside)
             # samples beyond the output's end are cropped: whatever is easiest stands there
             cropped = (U * N + np.arange(U) >= count)[:, None] & np.ones_like(outside)
@@ -123,19 +126,46 @@ def _axis(second: Op, first: Cells, i: int, size: int | None) -> _Axis:
             rows.append(tuple(row))
         return rows
 
+    def holds(L: int) -> bool:
+        """Has A an output, its borders apart, and (where B repeats them) its end samples in no border but their own?"""
+        sites_A = site_count(middle(L), U_A)
+        if sites_A < 1 or not places_A.holds(sites_A, L):
+            return False
+        return second.outside == "zero" or sites_A > max(len(places_A.first), len(places_A.last[L % D_A]))
+
+    def inside(L: int) -> tuple[int, int]:
+        """The sites from which on, and up to which, only A's interior is read."""
+        last_A = len(places_A.last[L % D_A])
+        end_A = min(middle(L), U_A * (site_count(middle(L), U_A) - last_A))
+        step = U_A * (D_B // g)
+        first = site_count(U_A * len(places_A.first) - int(reads.min(initial=0)), step)
+        end = (end_A - 1 - int(reads.max(initial=0))) // step + 1
+        return max(first, 0), min(end, site_count(length(L), U))
+
     cells: dict[Route, int] = {interior: 0}
     if size is None:
-        first_cells, last = _settle(routes, interior, D)
-        for row in (*first_cells, *(r for rows in last for r in rows)):
+        long = D
+        while not all(holds(L) and inside(L)[0] <= inside(L)[1] for L in range(long, long + D)):
+            long += D
+        least = long
+        while least > 1 and holds(least - 1):
+            least -= 1
+        first_rows = _until(interior, routes(long, range(inside(long)[0])))
+        last_rows = []
+        for L in range(long, long + D):
+            rows = routes(L, range(inside(L)[1], site_count(length(L), U)))
+            last_rows.append(_until(interior, rows[::-1])[::-1])
+        for row in (*first_rows, *(row for rows in last_rows for row in rows)):
             cells.setdefault(row, len(cells))
-        places = Places(tuple(cells[r] for r in first_cells), tuple(tuple(cells[r] for r in rows) for rows in last))
+        first_cells = tuple(cells[row] for row in first_rows)
+        places = Places(first_cells, tuple(tuple(cells[row] for row in rows) for rows in last_rows), least=least)
     else:
-        if length(size) < 1:
+        if length(size) < 1 or middle(size) < 1:
             raise ValueError(f"an input of length {size} leaves nothing of the output along axis {i}.")
-        rows = routes(size)
+        rows = routes(size, range(site_count(length(size), U)))
         for row in rows:
             cells.setdefault(row, len(cells))
-        places = Places(tuple(cells[r] for r in rows), ((),) * D, size=size)
+        places = Places(tuple(cells[row] for row in rows), ((),) * D, size=size)
 
     # tap index of the whole: D_A·q + low_A + k_A - low, where q is A's site relative to (D_B/g)·N
     q = [step[1] for route in cells for step in route if step is not None] or [0]
@@ -154,27 +184,11 @@ def _axis(second: Op, first: Cells, i: int, size: int | None) -> _Axis:
     return _Axis(D, low, lengths, places, phase_of_second, site.reshape(shape), tap.reshape(*shape, K))
 
 
-def _settle(routes: Callable[[int], list[Route]], interior: Route, D: int) -> tuple[list[Route], list[list[Route]]]:
-    """Border routes that all long inputs share: from the start, and to the end for each residue of L mod D."""
-    scale = 8
-    while scale <= 1 << 14:
-        starts, ends = [], []
-        for residue in range(D):
-            try:
-                rows = routes(D * scale + residue)
-            except ValueError:  # still shorter than the first layer's own border cells
-                break
-            border = [N for N, row in enumerate(rows) if row != interior]
-            start = max((N + 1 for N in border if len(rows) > 2 * N), default=0)
-            end = min((N for N in border if len(rows) <= 2 * N), default=len(rows))
-            if 2 * (end - start) < len(rows):
-                break
-            starts.append(rows[:start])
-            ends.append(rows[end:])
-        if len(ends) == D and all(start == starts[0] for start in starts):
-            return starts[0], ends
-        scale *= 2
-    raise ValueError("the two borders of these layers never come apart: compose with `size=`.")
+def _until(interior: Route, rows: list[Route]) -> list[Route]:
+    """The border routes without the interior's own at their inner end."""
+    while rows and rows[-1] == interior:
+        rows = rows[:-1]
+    return rows
 
 
 def _contract(second: Op, first: Cells, axes: list[_Axis]) -> tuple[Array, Array]:

@@ -60,9 +60,7 @@ def reads_outside(op: Op) -> bool:
         phases, taps = support(op, axis)
         if not len(taps):
             continue
-        reach = int(max(abs(op.low[axis]), abs(op.low[axis] + op.taps[axis]))) // D + 2
-        for residue in range(D):
-            L = D * (2 * reach + 2) + residue
+        for L in long_lengths(op, axis):
             length = output_length(L, U, D, table)
             sites = np.arange(site_count(max(0, length), U))[:, None]
             read = D * sites + op.low[axis] + taps
@@ -70,6 +68,14 @@ def reads_outside(op: Op) -> bool:
             if (valid & ((read < 0) | (read >= L))).any():
                 return True
     return False
+
+
+def long_lengths(layer: Op | Cells, axis: int, border: int = 0) -> range:
+    """One length per residue mod D, at which no site sees both ends and `border` sites stand at each of them."""
+    U, D, table, low = layer.up[axis], layer.down[axis], layer.lengths[axis], layer.low[axis]
+    reach = max(abs(low), abs(low + layer.taps[axis])) // D + 1
+    sites = 2 * (reach + border + 1) + max(0, -min(table)) // U + 1
+    return range(D * sites, D * (sites + 1))
 
 
 def drop_redundant_cells(cells: Cells) -> Cells:
@@ -113,21 +119,20 @@ def _drop_on(cells: Cells, axis: int) -> Cells:
         used = sorted(set(sites))
         new = Places(tuple(used.index(q) for q in sites), ((),) * D, 0, L)
         return _keep(cells, axis, used, new)
-    reach = max(abs(cells.low[axis]), abs(cells.low[axis] + cells.taps[axis])) // D + 2
-    long = D * (2 * reach + 2 * (len(place.first) + max(map(len, place.last))) + 2)
-    first = [place.interior if is_interior(q, N, long) else q for N, q in enumerate(place.first)]
+    long = long_lengths(cells, axis, border=len(place.first) + max(map(len, place.last)))
+    first = [place.interior if is_interior(q, N, long[0]) else q for N, q in enumerate(place.first)]
     while first and first[-1] == place.interior:
         first.pop()
     last = []
-    for residue, row in enumerate(place.last):
-        L = long + residue
+    for L, row in zip(long, place.last, strict=True):
         count = site_count(output_length(L, U, D, cells.lengths[axis]), U)
         kept = [place.interior if is_interior(q, count - len(row) + i, L) else q for i, q in enumerate(row)]
         while kept and kept[0] == place.interior:
             kept.pop(0)
         last.append(kept)
     used = [place.interior, *sorted({q for row in (first, *last) for q in row} - {place.interior})]
-    new = Places(tuple(used.index(q) for q in first), tuple(tuple(used.index(q) for q in row) for row in last))
+    ends = tuple(tuple(used.index(q) for q in row) for row in last)
+    new = Places(tuple(used.index(q) for q in first), ends, least=place.least)
     return _keep(cells, axis, used, new)
 
 

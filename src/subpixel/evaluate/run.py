@@ -74,8 +74,6 @@ def evaluate(
             colour=colour,
         )
     scale = upscaler.scale
-    if scale < 2:
-        raise UsageError(f"{upscaler.name} enlarges x{scale}: there is nothing to judge below x2")
     images: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     for path in track(paths, f"evaluating {upscaler.name}", unit="pictures"):

@@ -151,20 +151,18 @@ class Network:
 
     @property
     def receptive_field(self) -> int:
-        """Side of the square of LR pixels that one HR pixel is made from (the widest phase)."""
-        low, high, up = 0, 0, 1  # reach in LR pixels below and above, and the lattice's factor so far
+        """LR pixels per axis that the HR pixels of one LR pixel, taken together, are made from."""
+        first, last = 0, self.scale - 1  # of the positions that are read, on the lattice after each step
         for step in reversed(self.steps):
-            # An output position j of this step reads [j - before, j + after]; then j is divided by the factor.
             if isinstance(step, Convolution):
-                low, high = low + step.kernel // 2, high + step.kernel // 2
+                first, last = first - step.kernel // 2, last + step.kernel // 2
             elif isinstance(step, PeriodicShuffle):
-                low, high, up = -(-low // step.scale), -(-high // step.scale), up * step.scale
+                first, last = first // step.scale, last // step.scale
             elif isinstance(step, TransposedConvolution):
-                p, k, s = step.padding, step.kernel, step.stride
-                # y[j] reads x[i] with 0 <= j + p - s·i < k, over all phases of j
-                low = max(-(-(low + k - 1 - p - phase) // s) for phase in range(s))
-                high, up = (high + p + s - 1) // s, up * s
-        return low + high + 1
+                # y[j] reads every x[i] with 0 <= j + p - s·i < K.
+                s, p, k = step.stride, step.padding, step.kernel
+                first, last = -((k - 1 - p - first) // s), (last + p) // s
+        return last - first + 1
 
     def config(self) -> dict[str, object]:
         """What a weight file's header says of the architecture, and is checked against on reading."""

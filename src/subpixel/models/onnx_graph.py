@@ -77,8 +77,8 @@ def onnx_graph(network: Network, weights: "Weights", metadata: dict[str, str] | 
                 nodes.append(helper.make_node("Add", [x, kept], [y]))
         nodes[-1].name = nodes[-1].output[0]
         x = y
-    if nodes and nodes[-1].output[0] != "hr":
-        raise ValueError("a network must not end by remembering")
+    if not nodes or nodes[-1].output[0] != "hr":
+        raise ValueError("a network must have steps, and not end by remembering")
     picture, r = network.channels, network.scale
     graph = helper.make_graph(
         nodes,

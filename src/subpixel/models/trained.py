@@ -95,9 +95,10 @@ def _network_of(path: Path, stated: dict[str, Any]) -> Network:
     """The zoo's network of that name and scale, if it is the one the header states step for step."""
     name, scale = stated.get("name"), stated.get("scale")
     # 64 is far beyond use; the limit keeps a hostile header from asking for endless memory.
-    if name not in ZOO or ZOO[name].build is None or not isinstance(scale, int) or not 2 <= scale <= 64:
+    known = isinstance(name, str) and name in ZOO and ZOO[name].build is not None
+    if not known or not isinstance(scale, int) or not 2 <= scale <= 64:
         raise InputError(f"{path} is for a network {name!r} x{scale}, which this version of subpixel has not")
-    network = build(name, scale)
+    network = build(str(name), scale)
     if json.loads(json.dumps(network.config())) != stated:
         raise InputError(f"{path} is for another form of {name} x{scale} than this version of subpixel has")
     return network

@@ -12,29 +12,34 @@ from subpixel.train.config import TrainConfig
 
 def save_checkpoint(
     config: TrainConfig,
+    pictures: str,
     module: NetworkModule,
     optimizer: torch.optim.Optimizer,
     mean: list[torch.Tensor],
     step: int,
 ) -> None:
-    """Write everything the rest of the run depends on; whole or not at all."""
+    """Write everything the rest of the run depends on, whole or not at all; `pictures` is their digest."""
     tensors = {}
     for (name, parameter), average in zip(module.named_parameters(), mean, strict=True):
         state = optimizer.state[parameter]
         parts = {"now": parameter, "mean": average, "first": state["exp_avg"], "second": state["exp_avg_sq"]}
         for part, value in parts.items():
             tensors[f"{name}.{part}"] = value.detach().cpu().contiguous().numpy()
-    header = {"network": module.network.config(), "recipe": config.recipe(), "step": step}
+    header = {"network": module.network.config(), "recipe": config.recipe(), "pictures": pictures, "step": step}
     write_tensors(config.checkpoint, tensors, header)
 
 
 def load_checkpoint(
-    config: TrainConfig, module: NetworkModule, optimizer: torch.optim.Optimizer, mean: list[torch.Tensor]
+    config: TrainConfig,
+    pictures: str,
+    module: NetworkModule,
+    optimizer: torch.optim.Optimizer,
+    mean: list[torch.Tensor],
 ) -> int:
     """Restore a run in place; returns the number of steps it had done.
 
     Raises:
-        InputError: if the checkpoint is broken, of another network, or of another recipe.
+        InputError: if the checkpoint is broken, of another network, recipe or set of pictures.
     """
     path = config.checkpoint
     tensors, header = read_tensors(path)
@@ -44,6 +49,8 @@ def load_checkpoint(
     if not isinstance(recipe, dict) or recipe != ours:
         differing = sorted(key for key in ours if not isinstance(recipe, dict) or recipe.get(key) != ours[key])
         raise InputError(f"{path} was made with other settings ({', '.join(differing)}): use the same, or delete it")
+    if header.get("pictures") != pictures:
+        raise InputError(f"{path} was made from other training pictures: use the same, or delete it")
     try:
         with torch.no_grad():
             for (name, parameter), average in zip(module.named_parameters(), mean, strict=True):

@@ -73,12 +73,15 @@ def train(config: TrainConfig) -> TrainResult:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(parameters, config.learning_rate, betas=(0.9, 0.99), fused=True)
     mean = [parameter.detach().clone() for parameter in parameters]
-    first = load_checkpoint(config, module, optimizer, mean) if config.checkpoint.exists() else 0
+    digest = data.digest()
+    first = load_checkpoint(config, digest, module, optimizer, mean) if config.checkpoint.exists() else 0
 
     squared_from = config.squared_from * config.steps
     score: float | None = None
     note = ""
     with Progress(f"training {config.model} x{config.scale}", config.steps, start=first, unit="steps") as progress:
+        for picture in data.skipped:
+            progress.say(f"left out {picture['name']}: {picture['reason']}")
         for step in range(first, config.steps):
             warm = min(1.0, (step + 1) / max(1, config.warm_up))
             rate = config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / config.steps))
@@ -104,7 +107,7 @@ def train(config: TrainConfig) -> TrainResult:
                 torch._foreach_lerp_(mean, [parameter.detach() for parameter in parameters], 1 - decay)
             done = step + 1
             if done % config.checkpoint_every == 0 or done == config.steps:
-                save_checkpoint(config, module, optimizer, mean, done)
+                save_checkpoint(config, digest, module, optimizer, mean, done)
                 score = held_out_psnr(module, mean, data.held_out, device)
                 note = f"held out {score:.3f} dB" if score is not None else ""
                 progress.say(f"step {done:,}: {note or 'checkpoint written'}")
@@ -113,7 +116,7 @@ def train(config: TrainConfig) -> TrainResult:
     if score is None:  # resumed from a checkpoint of the last step
         score = held_out_psnr(module, mean, data.held_out, device)
     seconds = time.monotonic() - began
-    header = {
+    header: dict[str, object] = {
         "network": network.config(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "colour": "Y of BT.601, 16..235 of 255",
@@ -127,8 +130,27 @@ def train(config: TrainConfig) -> TrainResult:
         for parameter, value in zip(parameters, mean, strict=True):
             parameter.copy_(value)
     write_tensors(config.output, module.weights(), header)
+    if config.figures:
+        header["figures"] = [figure(config.output, config.scale, folder) for folder in config.figures]
+        write_tensors(config.output, module.weights(), header)
     config.checkpoint.unlink(missing_ok=True)
     return TrainResult(config.output, config.steps, seconds, score, len(data.story), data.skipped)
+
+
+def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
+    """What a header says of a benchmark: the weights and bicubic under the papers' protocol."""
+    from subpixel.evaluate import PAPERS, evaluate
+
+    ours = evaluate(folder, weights, scale, protocol=PAPERS, runtime="onnxruntime")
+    bicubic = evaluate(folder, "bicubic", scale, protocol=PAPERS)
+    return {
+        "set": folder.name,
+        "protocol": ours["protocol"],
+        "psnr": ours["psnr"],
+        "ssim": ours["ssim"],
+        "bicubic_psnr": bicubic["psnr"],
+        "bicubic_ssim": bicubic["ssim"],
+    }
 
 
 def held_out_psnr(

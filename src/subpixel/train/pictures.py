@@ -1,6 +1,7 @@
 """Finds and reads the training pictures; names the ones it leaves out."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from subpixel.errors import InputError
@@ -19,6 +20,14 @@ class TrainingSet:
     held_out: list[Pair] = field(default_factory=list)
     story: list[dict[str, str]] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+
+    def digest(self) -> str:
+        """Of all pixels learnt from, so that a resumed run can tell whether they are the same."""
+        digest = sha256()
+        for pair in self.learn:
+            digest.update(repr((pair.name, pair.hr.shape)).encode())
+            digest.update(pair.hr.data)
+        return digest.hexdigest()
 
 
 def read_list(path: Path) -> dict[str, str]:
@@ -46,7 +55,11 @@ def training_pictures(config: TrainConfig) -> dict[str, tuple[Path, str]]:
     found: dict[str, tuple[Path, str]] = {}
     for folder in config.folders:
         here = find_pictures(folder, below=True)
-        found |= {path.relative_to(folder).as_posix(): (path, "") for path in here}
+        for path in here:
+            name = path.relative_to(folder).as_posix()
+            if name in found:
+                raise InputError(f"{name} is in two training folders: rename one, or give their common parent")
+            found[name] = (path, "")
     if config.pictures is not None:
         listed = read_list(config.pictures) | dict.fromkeys(config.held_out, "")
         missing = sorted(listed.keys() - found.keys())

@@ -1,0 +1,302 @@
+"""Networks as data: counts, graphs against PyTorch on integers, the zoo, and weight files with trouble in them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from safetensors.numpy import save_file
+
+from subpixel.errors import InputError, UsageError
+from subpixel.evaluate import evaluate
+from subpixel.models import ZOO, build, load, read_weights, table
+from subpixel.models.espcn import espcn
+from subpixel.models.files import read_tensors, write_tensors
+from subpixel.models.network import (
+    Activation,
+    AddRemembered,
+    Convolution,
+    Network,
+    PeriodicShuffle,
+    Remember,
+    TransposedConvolution,
+)
+from subpixel.models.onnx_graph import onnx_graph
+from subpixel.models.trained import WEIGHTS
+from subpixel.runtime import open_session
+
+PICTURES = Path(__file__).parent / "data"
+
+NETWORKS = {
+    "espcn x2": espcn(2),
+    "espcn x3, tanh": espcn(3, "tanh"),
+    "espcn x5": espcn(5),
+    "fsrcnn": Network(
+        "fsrcnn",
+        3,
+        (
+            Convolution("feature", 1, 7, 5),
+            Activation("prelu", "slope1", 7),
+            Convolution("shrink", 7, 3, 1),
+            Activation("prelu", "slope2", 3),
+            TransposedConvolution("up", 3, 1, 9, 3),
+        ),
+    ),
+    "deconvolution k4 s2, k3 s3 in colour": Network(
+        "deconvolutions",
+        6,
+        (TransposedConvolution("a", 3, 5, 4, 2), Activation("relu"), TransposedConvolution("b", 5, 3, 3, 3)),
+        channels=3,
+    ),
+    "plain stack with a nearest skip, in colour": Network(
+        "plain",
+        2,
+        (
+            Remember("picture"),
+            Convolution("a", 3, 5, 3),
+            Activation("relu"),
+            Convolution("b", 5, 12, 3),
+            AddRemembered("picture", repeat=4),
+            PeriodicShuffle(2),
+        ),
+        channels=3,
+    ),
+    "recursion with shared weights": Network(
+        "recursive",
+        1,
+        (
+            Remember("picture"),
+            Convolution("in", 1, 4, 3),
+            *(step for _ in range(3) for step in (Convolution("shared", 4, 4, 3), Activation("relu"))),
+            Convolution("out", 4, 1, 3),
+            AddRemembered("picture"),
+        ),
+    ),
+}
+
+
+def integer_weights(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {n: rng.integers(-2, 3, s).astype(np.float32) for n, s in network.parameters().items()}
+
+
+def integer_picture(network: Network, shape=(2, 6, 9)) -> np.ndarray:
+    batch, height, width = shape
+    size = (batch, network.channels, height, width)
+    return np.random.default_rng(9).integers(-3, 4, size).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_graph_equals_module(name):
+    torch = pytest.importorskip("torch")
+    from subpixel.models.module import NetworkModule
+
+    network = NETWORKS[name]
+    weights, x = integer_weights(network), integer_picture(network)
+    graph = onnx_graph(network, weights)
+    onnx.checker.check_model(graph, full_check=True)
+    with torch.no_grad():
+        module = NetworkModule(network, weights)(torch.from_numpy(x)).numpy()
+    assert module.shape == (2, network.channels, 6 * network.scale, 9 * network.scale)
+    ours = open_session(graph, runtime="onnxruntime", threads=1).run(x)
+    if "tanh" in name:  # not exact in any two libraries
+        np.testing.assert_allclose(ours, module, atol=1e-4)
+    else:
+        assert np.array_equal(ours, module)
+        assert np.abs(module).max() > 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_receptive_field_is_what_a_pixel_can_see(name):
+    """Change one LR pixel after the other, and see which ones the middle pixel's HR pixels answer to."""
+    network = NETWORKS[name]
+    rng = np.random.default_rng(3)
+    weights = {n: rng.uniform(0.5, 1, s).astype(np.float32) / s[0] for n, s in network.parameters().items()}
+    session = open_session(onnx_graph(network, weights), runtime="onnxruntime", threads=1)
+    side = 2 * network.receptive_field + 1
+    x = rng.uniform(0.5, 1, (1, network.channels, side, side)).astype(np.float32) / 100
+    seen = np.zeros((side, side), bool)
+    middle = slice(side // 2 * network.scale, (side // 2 + 1) * network.scale)
+    before = session.run(x)[..., middle, middle]
+    for row in range(side):
+        for column in range(side):
+            changed = x.copy()
+            changed[..., row, column] += 0.5
+            seen[row, column] = not np.array_equal(session.run(changed)[..., middle, middle], before)
+    assert seen.any(1).sum() == seen.any(0).sum() == network.receptive_field
+
+
+def test_counts_of_espcn():
+    network = espcn(3)
+    assert network.parameter_count == 25 * 64 + 64 + 64 * 9 * 32 + 32 + 32 * 9 * 9 + 9 == 22_729
+    assert network.macs_per_lr_pixel == 25 * 64 + 64 * 9 * 32 + 32 * 9 * 9
+    assert network.receptive_field == 9
+    # FIELD: 5.21 GMAC for a 1080p output at x3
+    assert network.macs_per_lr_pixel * 640 * 360 == pytest.approx(5.21e9, rel=1e-3)
+    assert all(espcn(scale).parameter_count <= 25_000 for scale in (2, 3, 4))
+
+
+def test_shared_weights_count_once():
+    network = NETWORKS["recursion with shared weights"]
+    assert network.parameter_count == (9 * 4 + 4) + (4 * 4 * 9 + 4) + (4 * 9 + 1)
+    assert network.macs_per_lr_pixel == 36 + 3 * 144 + 36
+
+
+def test_macs_grow_with_the_lattice():
+    fsrcnn = NETWORKS["fsrcnn"]
+    assert fsrcnn.macs_per_lr_pixel == 25 * 7 + 21 + 3 * 81
+    after = Network("hr", 2, (Convolution("a", 1, 4, 1), PeriodicShuffle(2), Convolution("b", 1, 1, 3)))
+    assert after.macs_per_lr_pixel == 4 + 4 * 9
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Convolution("c", 1, 1, 4), r"`kernel` \(=4\)"),
+        (lambda: TransposedConvolution("t", 1, 1, 2, 3), r"`kernel` \(=2\)"),
+        (lambda: Activation("prelu"), "`name` and `channels`"),
+        (
+            lambda: Network("n", 1, (Convolution("a", 1, 2, 3), Convolution("a", 2, 1, 3))).parameters(),
+            "share weights but differ",
+        ),
+        (lambda: onnx_graph(Network("n", 1, (Remember("x"),)), {}), "not end by remembering"),
+    ],
+)
+def test_impossible_networks(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_graph_is_open_in_size_and_carries_the_story():
+    graph = load("espcn", 3).to_onnx()
+    assert {entry.version for entry in graph.opset_import} == {13}
+    dims = graph.graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in dims] == ["N", 1, "H", "W"]
+    story = {entry.key: entry.value for entry in graph.metadata_props}
+    assert story["model"] == "espcn"
+    assert all(key in story for key in ("date", "recipe", "pictures", "figures"))
+    session = open_session(graph, runtime="onnxruntime", threads=1)
+    for shape in ((1, 1), (1, 5), (7, 2)):
+        assert session.run(np.zeros((1, 1, *shape), np.float32)).shape == (1, 1, 3 * shape[0], 3 * shape[1])
+
+
+def test_the_shuffle_is_in_crd_order():
+    network = Network("s", 2, (Convolution("c", 1, 8, 1), PeriodicShuffle(2)), channels=1)
+    weights = {"c.weight": np.zeros((8, 1, 1, 1), np.float32), "c.bias": np.arange(8, dtype=np.float32)}
+    out = open_session(onnx_graph(network, weights), runtime="onnxruntime").run(np.zeros((1, 1, 1, 1), np.float32))
+    assert out.tolist() == [[[[0, 1], [2, 3]], [[4, 5], [6, 7]]]]
+
+
+def test_the_zoo_and_its_files_agree():
+    files = {path.name for path in WEIGHTS.glob("*.safetensors")}
+    assert files == {f"{name}_x{scale}.safetensors" for name, d in ZOO.items() for scale in d.shipped}
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_shipped_weights_tell_their_story(scale):
+    header = load("espcn", scale).header
+    assert header["recipe"]["scale"] == scale
+    assert len(header["pictures"]) > 20
+    licences = {picture["licence"].split(",")[0] for picture in header["pictures"]}
+    assert licences <= {"CC0-1.0", "CC-BY-4.0", "public domain"}
+    assert {figure["set"] for figure in header["figures"]} == {"Set5", "Set14"}
+    assert all(f"papers: x{scale}" in figure["protocol"] for figure in header["figures"])
+
+
+@pytest.mark.parametrize(("scale", "margin"), [(2, 1.0), (3, 1.0), (4, 0.7)])
+def test_shipped_weights_beat_bicubic(scale, margin):
+    ours = evaluate(PICTURES, "espcn", scale, runtime="onnxruntime", threads=1)
+    bicubic = evaluate(PICTURES, "bicubic", scale)
+    for image, baseline in zip(ours["images"], bicubic["images"], strict=True):
+        assert image["psnr"] > baseline["psnr"] + margin
+
+
+def test_table_is_json_and_literal():
+    rows = table()
+    json.loads(json.dumps(rows, allow_nan=False))
+    assert [row["name"] for row in rows] == list(ZOO) == ["bicubic", "espcn"]
+    assert rows[0]["scales"] is None
+    assert rows[1]["scales"] == [2, 3, 4]
+    assert [weights["parameters"] for weights in rows[1]["weights"]] == [21_284, 22_729, 24_752]
+    assert {"name", "scales", "weights", "figures"} <= rows[1].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "message"),
+    [
+        ("espnc", 3, "'espnc'; there are bicubic, espcn"),
+        ("espcn", 1, "scale 1 is impossible"),
+        ("espcn", -3, "scale -3 is impossible"),
+        ("espcn", 7, "x2, x3, x4, not x7: train them with `subpixel train FOLDER --model espcn --scale 7`"),
+        ("bicubic", 3, "bicubic is an interpolation"),
+    ],
+)
+def test_load_refuses(name, scale, message):
+    with pytest.raises(UsageError, match=message):
+        load(name, scale)
+
+
+def test_any_integer_scale_can_be_built():
+    assert [build("espcn", scale).scale for scale in (2, 3, 4, 5, 8)] == [2, 3, 4, 5, 8]
+
+
+def good_file(folder: Path, **changes) -> Path:
+    network = espcn(2)
+    weights = integer_weights(network) | changes.pop("weights", {})
+    path = folder / "weights.safetensors"
+    write_tensors(path, weights, {"network": network.config(), **changes})
+    return path
+
+
+def test_weight_files_round_trip(tmp_path):
+    trained = read_weights(good_file(tmp_path, date="2026-01-01"))
+    assert trained.network == espcn(2)
+    assert trained.header["date"] == "2026-01-01"
+    expected = integer_weights(espcn(2))
+    assert all(np.array_equal(trained.weights[name], value) for name, value in expected.items())
+    assert list(tmp_path.iterdir()) == [tmp_path / "weights.safetensors"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated_weight_files(tmp_path, share):
+    path = good_file(tmp_path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(InputError, match=r"weights\.safetensors is no whole weight file"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": None}, "does not say which network"),
+        ({"network": {"name": "vdsr", "scale": 2}}, "'vdsr' x2, which this version of subpixel has not"),
+        ({"network": {"name": "bicubic", "scale": 2}}, "'bicubic' x2, which"),
+        ({"network": {"name": "espcn", "scale": 10**9}}, "x1000000000, which"),
+        ({"network": {"name": "espcn", "scale": "2"}}, "which this version"),
+        ({"network": {"name": ["espcn"], "scale": 2}}, "which this version"),
+        ({"network": espcn(2, "tanh").config()}, "another form of espcn x2"),
+        ({"network": espcn(3).config()}, "no float32 'conv3.weight'"),
+        ({"weights": {"conv1.bias": np.zeros(3, np.float32)}}, "no float32 'conv1.bias' of shape"),
+        ({"weights": {"conv1.bias": np.zeros(64)}}, "no float32 'conv1.bias' of shape"),
+        ({"weights": {"conv1.bias": np.full(64, np.nan, np.float32)}}, "no numbers"),
+    ],
+)
+def test_hostile_weight_files(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_weights(good_file(tmp_path, **changes))
+    assert "weights.safetensors" in str(caught.value)
+
+
+def test_strangers_files(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_weights(tmp_path / "nowhere.safetensors")
+    with pytest.raises(InputError, match="does not exist"):
+        read_weights(tmp_path)
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": np.zeros(3)}, path)
+    with pytest.raises(InputError, match=r"other\.safetensors does not say which network"):
+        read_weights(path)
+    save_file({"weight": np.zeros(3)}, path, {"network": "{not JSON"})
+    with pytest.raises(InputError, match=r"other\.safetensors is no whole weight file"):
+        read_tensors(path)

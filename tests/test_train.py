@@ -1,0 +1,346 @@
+"""Training: what it leaves, resuming after a kill, and trouble of every kind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from subpixel.errors import InputError, UsageError
+from subpixel.evaluate import evaluate
+from subpixel.models import read_weights
+from subpixel.models.espcn import espcn
+from subpixel.models.files import read_tensors, write_tensors
+from subpixel.train import TrainConfig
+from subpixel.train.patches import PatchSampler, make_pair
+
+torch = pytest.importorskip("torch")
+
+from subpixel.models.module import NetworkModule  # noqa: E402
+from subpixel.train.initialise import initialise  # noqa: E402
+from subpixel.train.loop import TrainingDiverged, train  # noqa: E402
+from subpixel.train.pictures import read_training_set  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def paint(path: Path, seed: int, size=(60, 44)) -> None:
+    """Discs and bars with hard edges."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: size[1], : size[0]]
+    picture = np.full((size[1], size[0]), 90)
+    for _ in range(12):
+        cx, cy, r, shade = rng.integers(0, 60), rng.integers(0, 44), rng.integers(3, 12), rng.integers(0, 256)
+        picture[(x - cx) ** 2 + (y - cy) ** 2 < r * r] = shade
+    Image.fromarray(picture.astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pictures = tmp_path / "pictures"
+    (pictures / "below").mkdir(parents=True)
+    for index, name in enumerate(("a.png", "b.png", "below/c.png")):
+        paint(pictures / name, index)
+    return pictures
+
+
+@pytest.fixture
+def config(folder, tmp_path):
+    return TrainConfig(
+        folders=(folder,),
+        output=tmp_path / "out.safetensors",
+        scale=2,
+        steps=12,
+        batch=2,
+        patch=8,
+        checkpoint_every=4,
+        halved=False,
+        device="cpu",
+        held_out=("b.png",),
+    )
+
+
+def tensors(path: Path):
+    return {name: value.tobytes() for name, value in read_tensors(path)[0].items()}
+
+
+def test_a_run_leaves_weights_with_their_story(config):
+    result = train(config)
+    trained = read_weights(result.output)
+    assert trained.network == espcn(2)
+    assert trained.header["recipe"]["steps"] == 12
+    assert [picture["name"] for picture in trained.header["pictures"]] == ["a.png", "below/c.png"]
+    assert trained.header["held_out"]["names"] == ["b.png"]
+    assert result.held_out_psnr == trained.header["held_out"]["psnr"]
+    assert (result.steps, result.pictures, result.skipped) == (12, 2, [])
+    assert not config.checkpoint.exists()
+
+
+def test_equal_seeds_give_equal_weights(config, tmp_path):
+    train(config)
+    train(replace(config, output=tmp_path / "again.safetensors"))
+    train(replace(config, output=tmp_path / "other.safetensors", seed=1))
+    first = tensors(config.output)
+    assert tensors(tmp_path / "again.safetensors") == first
+    assert tensors(tmp_path / "other.safetensors") != first
+
+
+def test_learning_beats_where_it_began(config, folder):
+    config = replace(config, steps=1000, batch=4, checkpoint_every=1000)
+    best = evaluate(folder, train(config).output, 2, runtime="onnxruntime", threads=1)["psnr"]
+    start = evaluate(folder, train(replace(config, steps=1)).output, 2, runtime="onnxruntime", threads=1)["psnr"]
+    assert best > start + 1
+    assert best > evaluate(folder, "bicubic", 2)["psnr"]
+
+
+def test_killed_and_resumed_equals_uninterrupted(config, folder, tmp_path):
+    config = replace(config, steps=400, checkpoint_every=3)
+    program = (
+        "import torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path, PosixPath, WindowsPath\n"
+        "from subpixel.train import TrainConfig\n"
+        "from subpixel.train.loop import train\n"
+        f"train({config!r})\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not config.checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.kill()
+    _, complaint = process.communicate()
+    assert config.checkpoint.exists(), complaint.decode()
+    assert process.returncode == (-signal.SIGKILL if os.name == "posix" else 1)
+    assert not config.output.exists()
+    assert 0 < read_tensors(config.checkpoint)[1]["step"] < 400
+
+    train(replace(config, resume=True))
+    whole = replace(config, output=tmp_path / "whole.safetensors")
+    train(whole)
+    assert tensors(config.output) == tensors(whole.output)
+
+
+def interrupted(config, monkeypatch, at):
+    """Leave a checkpoint behind: the run ends while it makes batch `at`."""
+    with monkeypatch.context() as patched:
+        original, count = PatchSampler.batch, iter(range(10_000))
+
+        def batch(self, *arguments):
+            if next(count) == at:
+                raise KeyboardInterrupt
+            return original(self, *arguments)
+
+        patched.setattr(PatchSampler, "batch", batch)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    assert config.checkpoint.exists()
+
+
+def test_a_checkpoint_in_the_way(config, monkeypatch):
+    interrupted(config, monkeypatch, 6)
+    with pytest.raises(UsageError, match=r"out\.checkpoint\.safetensors .* resume it, or delete"):
+        train(config)
+
+
+def test_a_checkpoint_of_another_recipe(config, monkeypatch):
+    interrupted(config, monkeypatch, 6)
+    with pytest.raises(InputError, match=r"other settings \(learning_rate, seed\)"):
+        train(replace(config, resume=True, learning_rate=1e-4, seed=3))
+
+
+def test_a_checkpoint_of_another_network(config, monkeypatch):
+    interrupted(config, monkeypatch, 6)
+    with pytest.raises(InputError, match="checkpoint of another network"):
+        train(replace(config, resume=True, scale=3))
+
+
+def test_a_checkpoint_of_other_pictures(config, monkeypatch, folder):
+    interrupted(config, monkeypatch, 6)
+    paint(folder / "new.png", 7)
+    with pytest.raises(InputError, match="other training pictures"):
+        train(replace(config, resume=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.98])
+def test_a_truncated_checkpoint(config, monkeypatch, share):
+    interrupted(config, monkeypatch, 6)
+    content = config.checkpoint.read_bytes()
+    config.checkpoint.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"out\.checkpoint\.safetensors is no whole weight file"):
+        train(replace(config, resume=True))
+
+
+def test_a_checkpoint_with_a_tensor_missing(config, monkeypatch):
+    interrupted(config, monkeypatch, 6)
+    found, header = read_tensors(config.checkpoint)
+    del found["conv1_bias.mean"]
+    write_tensors(config.checkpoint, found, header)
+    with pytest.raises(InputError, match="is not a whole checkpoint"):
+        train(replace(config, resume=True))
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(config, monkeypatch):
+    interrupted(config, monkeypatch, 6)
+    kept = config.checkpoint.read_bytes()
+    with monkeypatch.context() as patched:
+        nothing = np.full((2, 1, 8, 8), np.nan, np.float32), np.zeros((2, 1, 16, 16), np.float32)
+        patched.setattr(PatchSampler, "batch", lambda *_: nothing)
+        with pytest.raises(TrainingDiverged, match=r"nan at step 5; .*lower the learning rate \(=0.002\)"):
+            train(replace(config, resume=True))
+    assert config.checkpoint.read_bytes() == kept
+    assert not config.output.exists()
+
+
+def test_a_learning_rate_far_too_high_diverges(config):
+    with pytest.raises(TrainingDiverged, match="lower the learning rate"):
+        train(replace(config, learning_rate=1e30, checkpoint_every=100))
+
+
+def test_trouble_among_good_pictures_is_named(config, folder, capsys):
+    (folder / "zero.png").write_bytes(b"")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:60])
+    Image.new("L", (15, 90)).save(folder / "small.png")
+    result = train(config)
+    reasons = {entry["name"]: entry["reason"] for entry in result.skipped}
+    assert reasons.keys() == {"zero.png", "cut.png", "small.png"}
+    assert "15x90 is smaller than a patch of 16x16" in reasons["small.png"]
+    assert result.pictures == 2
+    assert capsys.readouterr().err.count("left out") == 3
+
+
+def test_nothing_to_train_on(config, folder, tmp_path):
+    with pytest.raises(InputError, match=r"none of 3 pictures can be trained on.*smaller than a patch"):
+        train(replace(config, patch=64, held_out=()))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no pictures"):
+        train(replace(config, folders=(tmp_path / "empty",)))
+    with pytest.raises(InputError, match="does not exist"):
+        train(replace(config, folders=(tmp_path / "nowhere",)))
+    with pytest.raises(InputError, match=r"held-out picture nowhere\.png"):
+        train(replace(config, held_out=("nowhere.png",)))
+
+
+def test_a_list_of_pictures(config, tmp_path):
+    names = tmp_path / "list.txt"
+    names.write_text("# comment\nbelow/c.png\tCC0-1.0, someone\n\n")
+    header = read_weights(train(replace(config, pictures=names)).output).header
+    assert header["pictures"] == [{"name": "below/c.png", "licence": "CC0-1.0, someone"}]
+    assert header["held_out"]["names"] == ["b.png"]
+    names.write_text("a.png\ngone.png\n")
+    with pytest.raises(InputError, match=r"list\.txt names gone\.png, which the training folders lack"):
+        train(replace(config, pictures=names))
+    names.write_text("# nothing\n")
+    with pytest.raises(InputError, match="names no picture"):
+        train(replace(config, pictures=names))
+
+
+def test_one_name_in_two_folders(config, folder, tmp_path):
+    second = tmp_path / "second"
+    second.mkdir()
+    paint(second / "a.png", 5)
+    with pytest.raises(InputError, match=r"a\.png is in two training folders"):
+        train(replace(config, folders=(folder, second)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale": 1}, "any integer scale from 2, not for 1"),
+        ({"steps": 0}, r"`steps` \(=0\)"),
+        ({"patch": 0}, r"`patch` \(=0\)"),
+        ({"learning_rate": 0.0}, r"`learning_rate` \(=0.0\)"),
+        ({"learning_rate": float("nan")}, r"`learning_rate` \(=nan\)"),
+        ({"ema": 1.5}, r"`ema` \(=1.5\)"),
+        ({"output": Path("weights.pt")}, r"weights\.pt needs that ending"),
+        ({"folders": ()}, "no folder"),
+        ({"model": "bicubic"}, "bicubic is an interpolation"),
+        ({"model": "vdsr"}, "'vdsr'; there are"),
+    ],
+)
+def test_bad_settings(config, changes, message):
+    with pytest.raises(UsageError, match=message):
+        train(replace(config, **changes))
+
+
+def test_starting_from_weights_of_another_scale(config, tmp_path):
+    train(config)
+    ours = read_weights(config.output)
+    third = replace(config, scale=3, patch=6, steps=1, learning_rate=1e-12, ema=0.0)
+    third = replace(third, output=tmp_path / "x3.safetensors", initial=config.output)
+    theirs = read_weights(train(third).output)
+    np.testing.assert_allclose(theirs.weights["conv2.weight"], ours.weights["conv2.weight"], atol=1e-6)
+    assert theirs.weights["conv3.weight"].shape == (9, 32, 3, 3)
+    assert theirs.header["recipe"]["initial"] == "out.safetensors"
+
+
+def test_any_integer_scale_trains_and_runs(config, folder):
+    output = train(replace(config, scale=5, patch=4, steps=2)).output
+    assert evaluate(folder, output, runtime="onnxruntime", threads=1)["scale"] == 5
+
+
+def test_figures_go_into_the_header(config, folder):
+    figures = read_weights(train(replace(config, figures=(folder,))).output).header["figures"]
+    assert [entry["set"] for entry in figures] == ["pictures"]
+    assert figures[0]["bicubic_psnr"] == evaluate(folder, "bicubic", 2)["psnr"]
+    assert figures[0]["protocol"].startswith("papers: x2")
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_untrained_network_repeats_pixels(scale):
+    module = NetworkModule(espcn(scale))
+    initialise(module, 0)
+    lr = torch.rand(1, 1, 9, 9)
+    with torch.no_grad():
+        for name in module.weights():  # without the noise of the other maps
+            if name == "conv3.weight":
+                module.weight(name)[:, 1:] = 0
+        hr = module(lr)
+    assert torch.equal(hr, lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
+
+
+def test_initial_phases_are_tied_and_seeded():
+    modules = [NetworkModule(espcn(3)) for _ in range(3)]
+    for module, seed in zip(modules, (0, 0, 1), strict=True):
+        initialise(module, seed)
+    last = [module.weight("conv3.weight") for module in modules]
+    assert all(torch.equal(last[0][phase], last[0][0]) for phase in range(9))
+    assert torch.equal(last[0], last[1])
+    assert not torch.equal(last[0], last[2])
+
+
+def test_patches_are_aligned_in_every_orientation():
+    y = np.random.default_rng(0).uniform(16, 235, (60, 80))
+    pair = make_pair("p", np.kron(y[:20, :27], np.ones((3, 3))), 3)
+    sampler = PatchSampler([pair], 3, 6)
+    lr, hr = sampler.batch(200, np.random.default_rng(1))
+    means = hr.reshape(200, 6, 3, 6, 3).mean((2, 4))
+    # On 3x3 tiles of one value each, LR pixels follow their tile's value.
+    assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(lr[:, 0], means, strict=True)) > 0.95
+    assert lr.shape == (200, 1, 6, 6)
+    assert lr.dtype == hr.dtype == np.float32
+
+
+def test_detail_is_drawn_more_often_than_sky():
+    y = np.full((96, 192), 100.0)
+    y[:, 96:] = np.random.default_rng(0).uniform(0, 255, (96, 96))
+    sampler = PatchSampler([make_pair("half sky", y, 2)], 2, 8)
+    lr, _ = sampler.batch(300, np.random.default_rng(0))
+    assert (lr.std((1, 2, 3)) > 0.01).mean() > 0.95
+
+
+def test_halved_pictures_are_learnt_from_too(config):
+    plain = read_training_set(config)
+    both = read_training_set(replace(config, halved=True))
+    assert len(both.learn) == 2 * len(plain.learn) == 4
+    assert both.story == plain.story

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.errors import InputError, UsageError
+from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.evaluate import evaluate
 from subpixel.models import read_weights
 from subpixel.models.espcn import espcn
@@ -271,6 +271,19 @@ def test_one_name_in_two_folders(config, folder, tmp_path):
 def test_bad_settings(config, changes, message):
     with pytest.raises(UsageError, match=message):
         train(replace(config, **changes))
+
+
+def test_an_unwritable_output_shows_before_the_work(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(PatchSampler, "batch", lambda *_: pytest.fail("training began"))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        train(replace(config, output=tmp_path / "file" / "out.safetensors"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu(config):
+    with pytest.raises(UsageError, match="finds no GPU here"):
+        train(replace(config, device="cuda"))
 
 
 def test_starting_from_weights_of_another_scale(config, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from subpixel.errors import SubpixelError, UsageError
+from subpixel.media.atomic import write_atomically
 from subpixel.models.files import write_tensors
 from subpixel.models.module import NetworkModule
 from subpixel.models.zoo import build
@@ -58,6 +59,11 @@ def train(config: TrainConfig) -> TrainResult:
     )
     if config.checkpoint.exists() and not config.resume:
         raise UsageError(f"{config.checkpoint} is left from a run that was cut off: resume it, or delete that file")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("PyTorch finds no GPU here: leave the device at auto, or take cpu")
+    probe = config.output.with_name(f".{config.output.name}.probe")
+    write_atomically(probe, b"")  # an output that cannot be written shows now, not after hours
+    probe.unlink()
     network = build(config.model, config.scale)
     data = read_training_set(config)
     sampler = PatchSampler(data.learn, config.scale, config.patch)

@@ -12,7 +12,8 @@ def initialise(module: NetworkModule, seed: int) -> None:
     a tenth as large; without a skip of its own, map 0 of every layer hands the picture through.
 
     Luma is never negative, so ReLU lets it pass, and the untrained network repeats each LR pixel r² times.
-    Training then learns what is missing from that: 2,500 steps reach what 40,000 reach from plain noise.
+    Training then learns what is missing from that: at x3, 2,500 steps give 30.78 dB on held-out
+    pictures, against 30.38 with ICNR alone and 30.23 with neither.
     """
     generator = torch.Generator().manual_seed(seed)
     steps = module.network.steps
@@ -28,14 +29,13 @@ def initialise(module: NetworkModule, seed: int) -> None:
         last.copy_(0.1 * last[::phases].repeat_interleave(phases, dim=0))
         if module.network.channels == 1 and not any(isinstance(step, AddRemembered) for step in steps):
             for step in convolutions[:-1]:
-                pass_through(module.weight(f"{step.name}.weight")[:1])
-            pass_through(last)
+                hand_through(module.weight(f"{step.name}.weight")[0])
+            for phase in last:
+                hand_through(phase[:1])  # beside what the other maps add
 
 
-def pass_through(weight: torch.Tensor) -> None:
-    """Make output maps [O, C, K, K] the centre pixel of input map 0 plus what they drew for the others."""
+def hand_through(weight: torch.Tensor) -> None:
+    """Make one output map's weights [C, K, K] copy input map 0 and nothing else."""
     middle = weight.shape[-1] // 2
-    weight[:, 0] = 0
-    if len(weight) == 1:
-        weight.zero_()
-    weight[:, 0, middle, middle] = 1
+    weight.zero_()
+    weight[0, middle, middle] = 1

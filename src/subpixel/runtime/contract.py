@@ -196,13 +196,13 @@ def _white(session: Session, channels: int, shape: tuple[int, int]) -> float:
 
 def _flat_error(session: Session, channels: int, shape: tuple[int, int], white: float) -> float:
     """The largest shift of a flat picture, as a fraction of the range; the border is left out of it."""
-    worst = 0.0
+    shifts = []
     for level in (0.1, 0.3, 0.5, 0.7, 0.9):
         y = session.run(_flat(channels, shape, level * white)) / white
         rows, columns = y.shape[2] // 4, y.shape[3] // 4
         middle = y[:, :, rows : y.shape[2] - rows, columns : y.shape[3] - columns]
-        worst = max(worst, float(np.abs(np.median(middle, axis=(2, 3)) - level).max()))
-    return worst
+        shifts.append(np.abs(np.median(middle, axis=(2, 3)) - level).max())
+    return float(np.max(shifts))  # NaN stays NaN
 
 
 def _multiple(session: Session, channels: int, factor: int) -> int:

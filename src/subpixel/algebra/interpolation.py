@@ -55,7 +55,7 @@ def nearest_offset(s: int, coordinate: Coordinate, rounding: Rounding) -> int:
             "floor": 0,
             "ceil": s,
             "round_prefer_floor": half,
-            "round_prefer_ceil": half,
+            "round_prefer_ceil": (s + 1) // 2,
         },
     }
     if coordinate not in table or rounding not in symmetric:

@@ -135,7 +135,7 @@ def check_output(path: Path, width: int, height: int, *, transparent: bool) -> N
 
     Raises:
         UsageError: no known ending.
-        OutputError: too long a side, or transparency in a JPEG.
+        OutputError: too long a side, or transparency that would be lost.
     """
     kind = output_format(path)
     longest = _LONGEST_SIDE.get(kind)
@@ -143,8 +143,8 @@ def check_output(path: Path, width: int, height: int, *, transparent: bool) -> N
         raise OutputError(
             f"{path}: {kind} holds at most {longest} pixels a side, not {width}×{height}: write PNG or TIFF"
         )
-    if transparent and kind == "JPEG":
-        raise OutputError(f"{path}: JPEG cannot hold transparency: write PNG, WebP or TIFF")
+    if transparent and kind in ("JPEG", "BMP"):
+        raise OutputError(f"{path}: {kind} cannot hold transparency: write PNG, WebP or TIFF")
     if path.is_dir():
         raise OutputError(f"{path} cannot be written: there is a folder of that name")
 
@@ -172,14 +172,14 @@ def write_picture(picture: Picture, path: Path) -> list[str]:
             options["icc_profile"] = picture.icc
         if picture.exif:
             options["exif"] = resized(picture.exif, width, height)
+            if kind == "TIFF":
+                del options["compression"]  # Pillow hands compressed TIFFs to libtiff, which refuses these tags
     image = to_pillow(picture)
     image.info.clear()  # what it says is in the options
-    if kind == "BMP" and image.mode == "LA":
-        image = image.convert("RGBA")
     content = BytesIO()
     try:
         image.save(content, kind, **options)
-    except ValueError as error:
+    except (ValueError, RuntimeError, OSError) as error:
         if "exif" not in options:
             raise OutputError(f"{path} cannot be written as {kind}: {error}") from error
         del options["exif"]  # a JPEG segment ends at 64 KB; camera makers fill more

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UsageError
-from subpixel.media.alpha import fill_transparent
+from subpixel.media.alpha import fill_transparent, limit_to_surroundings
 from subpixel.media.image import MAX_MEGAPIXELS, check_size, read_picture
 from subpixel.media.picture import Picture, Pixels, from_array, from_pillow, to_pillow
 from subpixel.media.tiles import Tile, balanced, cut
@@ -99,7 +99,9 @@ def enlarge(picture: Picture, upscaler: Upscaler, advance: Callable[[], object] 
         run = upscaler.upscale_grey if picture.is_grey else upscaler.upscale_rgb
         _store(out[target], run(_floats(source[area], picture.white))[kept])
         if alpha is not None and shown is not None and translucent:
-            _store(shown[target], upscaler.upscale_grey(_floats(alpha[area], picture.white))[kept])
+            small = _floats(alpha[area], picture.white)
+            large = limit_to_surroundings(upscaler.upscale_grey(small), small, scale)
+            _store(shown[target], large[kept])
         advance()
     return replace(picture, pixels=out, alpha=shown)
 

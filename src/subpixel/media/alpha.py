@@ -1,4 +1,4 @@
-"""Colours for pixels that nobody sees."""
+"""What transparency needs: colours for pixels that nobody sees, and an alpha without ringing."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +36,22 @@ def _filled(colours: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArra
     coarse = _filled(average, np.minimum(sums[1], 1))
     spread = coarse.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
     return np.where(weight > 0, colours, spread)
+
+
+def limit_to_surroundings(large: NDArray[np.float32], alpha: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """An enlarged alpha channel held between the least and the largest of the 3×3 pixels that it comes from.
+
+    What is opaque stays wholly opaque and what is clear wholly clear: a network's overshoot beside an edge, or
+    at the picture's border, would show as a haze or as pinholes.
+
+    Args:
+        large: [rH, rW].
+        alpha: [H, W], in the same range.
+        scale: r.
+    """
+    height, width = alpha.shape
+    around = np.pad(alpha, 1, mode="edge")
+    shifted = [around[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    low, high = (f(shifted).repeat(scale, 0).repeat(scale, 1) for f in (np.minimum.reduce, np.maximum.reduce))
+    limited: NDArray[np.float32] = np.clip(large, low, high)
+    return limited

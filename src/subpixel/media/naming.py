@@ -49,7 +49,7 @@ def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | Non
             name = f"{path.stem}_x{scale}{path.suffix}" if out is None else path.name
             found.append((path, out if to_file else folder / name, None))
             continue
-        named = path if path.name else path.resolve()  # "." and ".." have no name to add to
+        named = path.resolve() if path.name in ("", "..") else path  # "." and ".." have no name to add to
         target = named.with_name(f"{named.name}_x{scale}") if out is None else out
         pictures = [p for p in sorted(path.rglob("*")) if _is_picture(p) and not _within(p, target, path)]
         if not pictures:

@@ -134,13 +134,13 @@ def _axis(second: Op, first: Cells, i: int, size: int | None) -> _Axis:
         return second.outside == "zero" or sites_A > max(len(places_A.first), len(places_A.last[L % D_A]))
 
     def inside(L: int) -> tuple[int, int]:
-        """The sites from which on, and up to which, only A's interior is read."""
+        """The sites from which on, and up to which, only A's interior is read and nothing is cropped."""
         last_A = len(places_A.last[L % D_A])
         end_A = min(middle(L), U_A * (site_count(middle(L), U_A) - last_A))
         step = U_A * (D_B // g)
         first = site_count(U_A * len(places_A.first) - int(reads.min(initial=0)), step)
         end = (end_A - 1 - int(reads.max(initial=0))) // step + 1
-        return max(first, 0), min(end, site_count(length(L), U))
+        return max(first, 0), min(end, length(L) // U)
 
     cells: dict[Route, int] = {interior: 0}
     if size is None:

@@ -18,6 +18,7 @@ from subpixel.media.resample import imresize
 from subpixel.media.tiles import balanced, cut
 
 if TYPE_CHECKING:
+    from subpixel.models import TrainedNetwork
     from subpixel.runtime.contract import Contract
     from subpixel.runtime.session import Session
 
@@ -222,20 +223,32 @@ def open_upscaler(
     if kind == ".onnx":
         return _open_foreign(Path(model), scale, settings, channels, value_range, colour)
 
-    from subpixel import models
+    from subpixel.models import describe
     from subpixel.runtime.contract import Contract
     from subpixel.runtime.receptive_field import halo
 
-    if kind == ".safetensors":
-        network = models.read_weights(model)
-        if scale not in (None, network.scale):
-            raise UsageError(f"{model} enlarges ×{network.scale}, not ×{scale}: leave the scale out")
-    else:
-        network = models.load(str(model), 3 if scale is None else scale)
+    network = trained_network(model, scale)
     graph = network.to_onnx()
-    white = models.describe(network.name).value_range[1]
+    white = describe(network.name).value_range[1]
     contract = Contract(network.scale, 1, "y", white, halo=halo(graph))
     return NetworkUpscaler(network.name, open_session(graph, **settings), contract)
+
+
+def trained_network(model: str | Path, scale: int | None = None) -> "TrainedNetwork":
+    """A network of the zoo by its name (default: ×3), or the one in a weight file.
+
+    Raises:
+        UsageError: no such model or scale, or a file's scale is another.
+        InputError: the file cannot be used.
+    """
+    from subpixel.models import load, read_weights
+
+    if Path(model).suffix.lower() != ".safetensors":
+        return load(str(model), 3 if scale is None else scale)
+    network = read_weights(model)
+    if scale not in (None, network.scale):
+        raise UsageError(f"{model} enlarges ×{network.scale}, not ×{scale}: leave the scale out")
+    return network
 
 
 def _open_foreign(

@@ -1,0 +1,47 @@
+"""`subpixel models` and `subpixel export`."""
+
+from pathlib import Path
+
+import click
+
+from subpixel.cli.options import FILE, json_option, print_json
+from subpixel.errors import UsageError
+
+
+@click.command(short_help="List the models.")
+@json_option
+def models(as_json: bool) -> None:
+    """List the models that come with the package, with their figures."""
+    from subpixel.models import table
+
+    if as_json:
+        print_json({"models": table()})
+        return
+    from subpixel.cli.tables import models_table
+
+    click.echo(models_table(table()))
+
+
+@click.command(short_help="Write a model as an ONNX file.")
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--scale", type=int, metavar="N", help="[default: 3; a file knows its own]")
+@click.option("-o", "--output", type=FILE, required=True, help="The .onnx file to write.")
+@json_option
+def export(name: str, scale: int | None, output: Path, as_json: bool) -> None:
+    """Write a model of the zoo, or a .safetensors file, as an ONNX file.
+
+    Input "lr" and output "hr" are float32 [N, 1, H, W] of any size: Y of BT.601 (16..235), divided by 255.
+    """
+    from subpixel.media.atomic import write_atomically
+    from subpixel.upscaler import trained_network
+
+    if output.suffix.lower() != ".onnx":
+        raise UsageError(f"-o {output}: networks are written as .onnx, so the name needs that ending")
+    network = trained_network(name, scale)
+    content = network.to_onnx().SerializeToString()
+    write_atomically(output, content)
+    if as_json:
+        facts = {"output": str(output), "model": network.name, "scale": network.scale, "bytes": len(content)}
+        print_json(facts)
+    else:
+        click.echo(f"{output}  {network.name} ×{network.scale}, {len(content):,} bytes")

@@ -25,11 +25,12 @@ FORMATS = {
 _KINDS = sorted(set(FORMATS.values()))
 MAX_MEGAPIXELS = 268  # of an enlarged picture: 16384 × 16384, about 1 GB while it is made
 _LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
-# What takes a fraction of the time of the smallest file: PNG's level 6 is three times slower for 4 % less.
+# PNG by run lengths (zlib's Z_RLE) takes a quarter of level 6's time, and enlarged photos come out no larger:
+# they have no repeated strings to find.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4", "optimize": True},
     "WEBP": {"quality": 95, "method": 2},
-    "PNG": {"compress_level": 4},
+    "PNG": {"compress_type": 3},
     "TIFF": {"compression": "tiff_deflate"},
     "BMP": {},
 }

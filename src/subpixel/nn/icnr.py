@@ -39,7 +39,9 @@ def icnr_(
     if order not in ("crd", "dcr"):
         raise ValueError(f"`order` (={order!r}) must be 'crd' (channel, phase) or 'dcr' (phase, channel).")
     if weight.shape[0] % phases:
-        raise ValueError(f"`weight` has {weight.shape[0]} maps, which `scale` (={scale}) needs to divide by {phases}.")
+        raise ValueError(
+            f"`weight` has {weight.shape[0]} maps, which `scale` (={scale}) needs to be a multiple of {phases}."
+        )
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
         raise ValueError(f"`bias` has shape {tuple(bias.shape)}; this weight needs ({weight.shape[0]},).")
     maps = weight.shape[0] // phases

@@ -14,6 +14,8 @@ def fill_as_convolution(weight: Tensor, bias: Tensor | None) -> None:
 
     A bias per map and phase, `O *s`, starts the same in every phase.
     """
+    if weight.is_meta:
+        return
     init.kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is None:
         return

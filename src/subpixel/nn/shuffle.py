@@ -55,7 +55,7 @@ def periodic_unshuffle(x: Tensor, factor: Size, order: Order = "crd") -> Tensor:
     d, P = len(factor), prod(factor)
     lead, O, size = x.shape[: -d - 1], x.shape[-d - 1], x.shape[-d:]
     if any(L % U for L, U in zip(size, factor, strict=True)):
-        raise ValueError(f"`x` has spatial size {tuple(size)}, which `factor` (={factor}) does not divide: pad it.")
+        raise ValueError(f"`x` has spatial size {tuple(size)}, which `factor` (={factor}) must divide: pad it.")
     if _is_pixel_shuffle(factor, O, order):
         return F.pixel_unshuffle(x, factor[0])
     b = len(lead)

@@ -40,8 +40,8 @@ class ConvTranspose(Convertible, nn.modules.conv._ConvTransposeNd):
             stay the same. The kernel is rearranged in every forward pass and gradients reach the one `weight`;
             once trained, `to_lr()` does it for good.
         phase_bias: a bias of its own for each phase j mod s of the output, shape `O *s`.
-        crop: samples cut off the output besides `padding`, negative to extend it; an integer, one per axis, or
-            (start, end) pairs. It says what symmetric `padding` and `output_padding` cannot.
+        crop: samples cut off the output on top of `padding`, which is the same thing, or kept where negative; an
+            integer, one per axis, or (start, end) pairs. It says what symmetric `padding` cannot.
 
     Shape:
         weight `C O/g *K`, bias `O`. Input `B C *L` or `C *L`; output length
@@ -96,11 +96,16 @@ class ConvTranspose(Convertible, nn.modules.conv._ConvTransposeNd):
         self.phase_bias = phase_bias
         if phase_bias and self.bias is not None:
             phases = per_axis("stride", self.stride, self.dim, 1)
-            self.bias = nn.Parameter(_every_phase(self.bias.detach(), phases).clone())
+            tied = self.bias.detach()
+            self.bias = nn.Parameter(tied.new_empty(*tied.shape, *phases))
+            if not tied.is_meta:
+                self.bias.data.copy_(_every_phase(tied, phases))
         self.form = form
 
     def reset_parameters(self) -> None:
         """As torch's; a phase bias starts the same in every phase."""
+        if self.weight.is_meta:  # nothing to draw, and torch would load a compiler to find that out
+            return
         torch_class: Any = super()
         torch_class.reset_parameters()
         if self.bias is not None and self.bias.ndim > 1:
@@ -241,11 +246,9 @@ class ConvTranspose(Convertible, nn.modules.conv._ConvTransposeNd):
         if any(n >= max(s, d) for n, s, d in zip(extra, self.stride, self.dilation, strict=True)):
             return False
         left = self._geometry(extra).output_size(input.shape[-self.dim :])
-        if min(n + a + b for n, (a, b) in zip(left, self.crop, strict=True)) < 1:
-            return False
-        if min(left) < 1:
+        if min(left) < 1 and any(map(any, self.crop)):
             raise ValueError(f"`crop` (={self.crop}) leaves an output of {left}: give a larger input, or crop less.")
-        return True
+        return min(left) >= 1
 
 
 class ConvTranspose1d(ConvTranspose, nn.ConvTranspose1d):

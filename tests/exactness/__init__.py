@@ -1,0 +1,1 @@
+"""Random layers and equality: what `scripts/check-exact` runs by the ten thousand and pytest by the hundred."""

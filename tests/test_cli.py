@@ -312,6 +312,16 @@ def test_models_from_files(subpixel, photo, tmp_path, espcn_graph):
         assert (done.code, message in done.err) == (code, True), done.err
 
 
+def test_tiles_that_may_show_seams_are_announced(subpixel, photo, tmp_path, espcn_graph, monkeypatch):
+    monkeypatch.setattr("subpixel.upscaler._BLIND_WINDOW", 48)
+    monkeypatch.setattr("subpixel.upscaler._BLIND_OVERLAP", 8)
+    monkeypatch.setattr("subpixel.runtime.receptive_field.halo", lambda graph: None)
+    (tmp_path / "net.onnx").write_bytes(espcn_graph(2).SerializeToString())
+    done = subpixel("upscale", "photo.png", "--model", "net.onnx", *RUNTIME)
+    note = "photo.png: how far net.onnx looks is not known, so its tiles may show seams"
+    assert (done.code, done.err) == (0, f"subpixel: note: {note}\n")
+
+
 # The other verbs.
 
 

@@ -94,7 +94,7 @@ def upscale(
 
 def _upscale_one(job: "Job", upscaler: "Upscaler", max_megapixels: float, progress: "Progress") -> dict[str, Any]:
     from subpixel.media.image import check_output, read_picture, write_picture
-    from subpixel.upscaling import enlarge
+    from subpixel.upscaling import enlarge, tile_count
 
     if job.output is None:
         raise job.error or InputError(f"{job.input} cannot be read")
@@ -105,6 +105,8 @@ def _upscale_one(job: "Job", upscaler: "Upscaler", max_megapixels: float, progre
         check_output(job.output, width, height, transparent=picture.alpha is not None)
         enlarged = enlarge(picture, upscaler, progress.advance)
         notices = picture.notices + write_picture(enlarged, job.output)
+        if upscaler.halo is None and tile_count(picture.pixels.shape[:2], upscaler) > 1:
+            notices.append(f"{job.input}: how far {upscaler.name} looks is not known, so its tiles may show seams")
     except MemoryError as error:
         raise InputError(f"{job.input} is too large for this machine's memory: cut it into parts") from error
     for notice in notices:

@@ -1,6 +1,8 @@
 """The three forms by equality on whole numbers, and proof that the comparison can fail."""
 
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import exactness.forms
 from exactness.forms import check_forms
 from subpixel.algebra import forms
 from subpixel.nn import functional, transposed
@@ -21,6 +24,31 @@ def test_the_three_forms_and_all_conversions(part):
     for number in range(part * DRAWS // 4, (part + 1) * DRAWS // 4):
         mismatch = check_forms(np.random.default_rng([0, number]))
         assert mismatch is None, f"scripts/check-exact --what forms --count 1 --first {number}: {mismatch}"
+
+
+def test_the_script_tells_and_exits_with_1(monkeypatch, capsys):
+    loader = SourceFileLoader("check_exact", str(Path(__file__).parents[1] / "scripts" / "check-exact"))
+    script = module_from_spec(spec_from_loader("check_exact", loader))
+    loader.exec_module(script)
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    monkeypatch.setattr(sys, "argv", ["check-exact", "--what", "forms", "--count", "3"])
+    assert script.main() == 0
+    assert capsys.readouterr().out == "forms: 0 mismatches in 3 draws (done; seed 0)\n"
+    monkeypatch.setattr(exactness.forms, "check_forms", lambda rng: "this and that differ")
+    assert script.main() == 1
+    streams = capsys.readouterr()
+    assert streams.out == "forms: 3 mismatches in 3 draws (done; seed 0)\n"
+    assert "forms 2: this and that differ" in streams.err
+    monkeypatch.setattr(exactness.forms, "check_forms", lambda rng: 1 / 0)
+    assert script.main() == 1
+    assert "forms 0: ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.setattr(exactness.forms, "check_forms", _interrupt)
+    assert script.main() == 130
+    assert capsys.readouterr().out == "forms: 0 mismatches in 0 draws (interrupted; seed 0)\n"
+
+
+def _interrupt(rng):
+    raise KeyboardInterrupt
 
 
 def flip_forgotten(monkeypatch):

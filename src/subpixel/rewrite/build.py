@@ -1,0 +1,136 @@
+"""A site as new nodes: its terms joined, spelled in the chosen form, written, added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper
+
+from subpixel.algebra import Cells, Op
+from subpixel.rewrite.forms import Form
+from subpixel.rewrite.graph import View
+from subpixel.rewrite.join import folded, join
+from subpixel.rewrite.refusal import Refusal
+from subpixel.rewrite.sites import Site, Term
+from subpixel.rewrite.write_plan import shortest
+from subpixel.rewrite.writer import Writer
+
+FREE = 1 << 18
+"""Sites whose weights stay below this count (1 MB) may grow freely."""
+_TYPES: dict[int, type[np.floating[Any]]] = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.FLOAT16: np.float16,
+    TensorProto.DOUBLE: np.float64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What replaces a site.
+
+    Attributes:
+        layers: what each rewritten term computes, in normal form, before rounding.
+        forms: the form chosen for each of them.
+        ends: the value that each of them ends in.
+    """
+
+    nodes: list[NodeProto]
+    weights: dict[str, NDArray[Any]]
+    layers: list[Op | Cells]
+    forms: list[Form]
+    ends: list[tuple[str, str]]
+    dtype: np.dtype[Any]
+
+
+def joined(view: View, site: Site) -> list[Op | Cells]:
+    """The terms of a site that are rewritten, each as one layer."""
+    return [_joined(view, site, term) for term in site.terms if not term.keep]
+
+
+def build(
+    view: View, site: Site, picked: list[Form], taken: set[str], before: int = 0, growth: float | None = None
+) -> Built:
+    """Write the site in the picked forms.
+
+    Raises:
+        Refusal: ONNX has no node for a part of it, or rounding to the graph's type would change it.
+    """
+    dtype = dtype_of(view, site)
+    dims = [dim for name in site.sources for dim in (view.dims(name) or ())[2:]]
+    symbols = any(isinstance(dim, str) and not dim.startswith("unk__") for dim in dims)  # those are inference's own
+    writer = Writer(view.opset, dtype, taken, site.output, symbols)
+    ends, addends, at = [], [], iter(picked)
+    for term in site.terms:
+        if term.keep:
+            addends.append(_write_kept(writer, term))
+            continue
+        form = next(at)
+        _refuse_rounding(form.layer, dtype)
+        y = form.write(writer, term.sources[0], view.size(term.sources[0]))
+        ends.append((term.sources[0], y))
+        addends.append(y)
+    y = addends[0]
+    for other in addends[1:]:
+        y = writer.add("Add", [y, other])
+    _rename(writer, y, site.output)
+    ends = [(source, site.output if end == y else end) for source, end in ends]
+    if growth is not None:
+        _refuse_growth(writer, before, growth)
+    return Built(writer.nodes, writer.weights, [form.layer for form in picked], picked, ends, dtype)
+
+
+def dtype_of(view: View, site: Site) -> np.dtype[Any]:
+    """The numpy type of the site's values.
+
+    Raises:
+        Refusal: a type that is not rewritten.
+    """
+    kind = view.dtype(site.sources[0]) or view.dtype(site.output) or TensorProto.FLOAT
+    if kind not in _TYPES:
+        raise Refusal(f"its values are of type {helper.tensor_dtype_to_string(kind)}")
+    return np.dtype(_TYPES[kind])
+
+
+def _joined(view: View, site: Site, term: Term) -> Op | Cells:
+    size = view.size(term.sources[0])
+    whole = join(term.layers)
+    if size is not None and isinstance(whole, Cells) and is_too_short(whole, size):
+        return join(term.layers, size)
+    return whole
+
+
+def is_too_short(cells: Cells, size: tuple[int, ...]) -> bool:
+    """Does an input of this size leave nothing between the border cells?"""
+    if any(place.size is not None for place in cells.places):
+        return any(place.size != L for place, L in zip(cells.places, size, strict=True))
+    return any(least > L for L, least in zip(size, shortest(cells), strict=True))
+
+
+def _write_kept(writer: Writer, term: Term) -> str:
+    x = writer.add("Concat", term.sources, axis=1) if len(term.sources) > 1 else term.sources[0]
+    return str(writer.layer(folded(term.layers), x))
+
+
+def _refuse_growth(writer: Writer, before: int, growth: float) -> None:
+    after = sum(array.size for array in writer.weights.values() if array.dtype.kind == "f")
+    if after > FREE and after > growth * before:
+        raise Refusal(f"its weights would grow from {before} to {after} numbers, beyond the cap of {growth:g}×", "cap")
+
+
+def _refuse_rounding(layer: Op | Cells, dtype: np.dtype[Any]) -> None:
+    if dtype == np.float16:
+        kernel, bias = np.asarray(layer.kernel), np.asarray(layer.bias)
+        if (kernel.astype(dtype) != kernel).any() or (bias.astype(dtype) != bias).any():
+            raise Refusal("its composed weights are no float16 numbers: rounding would change what it computes")
+
+
+def _rename(writer: Writer, old: str, new: str) -> None:
+    """The last value takes the name that the rest of the graph reads."""
+    for node in writer.nodes:
+        if old in node.output:
+            node.output[list(node.output).index(old)] = new
+            return
+    writer.nodes.append(helper.make_node("Identity", [old], [new], name=writer.fresh("Identity_node")))

@@ -1,0 +1,80 @@
+"""A 1×1 convolution moves before any resize: weights that sum to one let sums over maps pass (A7).
+
+This is the only law that reaches align_corners and fractional factors. It needs no kernel of the resize.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper
+
+from subpixel.algebra import Convolution
+from subpixel.rewrite.chains import has
+from subpixel.rewrite.compare import compare
+from subpixel.rewrite.graph import View, extract, standalone
+from subpixel.rewrite.reading import Reading, inputs_of
+from subpixel.rewrite.refusal import Refusal
+
+
+def find_commuting(view: View, readings: dict[str, Reading]) -> list[tuple[NodeProto, NodeProto]]:
+    """Pairs of a resize and the 1×1 convolution that alone reads it."""
+    pairs = []
+    for node in view.graph.node:
+        if node.op_type not in ("Resize", "Upsample") or node.domain or not view.used_once(node.output[0]):
+            continue
+        reading = readings.get(view.consumers[node.output[0]][0].output[0])
+        if reading is None or not has(reading, Convolution) or reading.source != node.output[0]:
+            continue
+        conv = reading.layers[0]
+        assert isinstance(conv, Convolution)
+        plain = all(k == 1 for k in conv.weight.shape[2:]) and not any(p for pair in conv.pads for p in pair)
+        if plain and all(s == 1 for s in conv.stride):
+            pairs.append((node, reading.nodes[0]))
+    return pairs
+
+
+def swap(
+    view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Reading], taken: set[str]
+) -> tuple[list[NodeProto], dict[str, NDArray[Any]], float, int]:
+    """Convolution first, resize second, and what comparing the two showed.
+
+    Raises:
+        Refusal: the resize depends on the number of maps in a way that is not known, or the runs differ.
+    """
+    layer = readings[conv.output[0]].layers[0]
+    assert isinstance(layer, Convolution)
+    attributes = {a.name: helper.get_attribute_value(a) for a in resize.attribute}
+    if attributes.get("coordinate_transformation_mode") == b"tf_crop_and_resize":
+        raise Refusal("tf_crop_and_resize extrapolates by a constant: its weights do not sum to one", "A7")
+    between = resize.output[0] + "/convolved"
+    while between in taken:
+        between += "_"
+    taken.add(between)
+    weights: dict[str, NDArray[Any]] = {}
+    first, second = NodeProto(), NodeProto()
+    first.CopyFrom(conv)
+    first.input[0], first.output[0] = resize.input[0], between
+    second.CopyFrom(resize)
+    second.input[0], second.output[0] = between, conv.output[0]
+    names = inputs_of(resize)
+    if len(names) > 3 and "axes" not in attributes:
+        sizes = view.constant(names[3])
+        if sizes is None:
+            raise Refusal("its sizes are computed, the number of maps among them", "A7")
+        second.input[3] = between + "/sizes"
+        weights[second.input[3]] = np.array([sizes[0], layer.weight.shape[0], *sizes[2:]], np.int64)
+    dim, C = layer.weight.ndim - 2, layer.weight.shape[1] * layer.groups
+    kind = view.dtype(resize.input[0]) or TensorProto.FLOAT
+    lead = (view.dims(resize.input[0]) or (None,))[0]
+    inputs = [(resize.input[0], kind, [lead if isinstance(lead, int) else None, C, *[None] * dim])]
+    before = extract(view, inputs, conv.output[0])
+    constants = {n: v for node in (first, second) for n in node.input if n and (v := view.constant(n)) is not None}
+    after = standalone([first, second], inputs, conv.output[0], {**constants, **weights}, view.opset)
+    size = view.size(resize.input[0])
+    # sizes are stated for one input only
+    sizes_tried = [(3, 5, 4)[:dim], (6, 4, 5)[:dim]] if len(names) < 4 or size is None else [size]
+    error, count = compare(before, after, [{resize.input[0]: s} for s in sizes_tried], 4 * C + 64, False)
+    return [first, second], weights, error, count

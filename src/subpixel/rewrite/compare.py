@@ -1,0 +1,91 @@
+"""Two small models on the same inputs: equal where the numbers are integers, within the rounding bound elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import ModelProto, helper, numpy_helper
+
+from subpixel.rewrite.refusal import Refusal
+from subpixel.rewrite.running import RunFailure, Runner
+
+Sizes = dict[str, tuple[int, ...]]
+"""Spatial sizes by input name."""
+
+
+def compare(
+    before: ModelProto,
+    after: ModelProto,
+    sizes: list[Sizes],
+    terms: int,
+    exact: bool,
+    may_fail: Callable[[Sizes], bool] = lambda size: False,
+) -> tuple[float, int]:
+    """The largest difference, and at how many sizes both ran.
+
+    With `exact` inputs are small integers, and wherever all sums stay below 2²² results must be equal.
+    Otherwise they may differ by 2·n·u·(|w| * |x|), n the number of `terms`; |w| * |x| is the first model run
+    on absolute values. `may_fail` says at which sizes the second model may refuse to run.
+
+    Raises:
+        Refusal: they differ, or only one of them runs.
+    """
+    a, b, magnitudes = Runner(before), Runner(after), Runner(_absolute(before))
+    inputs = {
+        v.name: (
+            (v.type.tensor_type.shape.dim[0].dim_value or 2, v.type.tensor_type.shape.dim[1].dim_value),
+            helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type),
+        )
+        for v in before.graph.input
+    }
+    rng = np.random.default_rng(0)
+    worst, count = 0.0, 0
+    for size in sizes:
+        feeds = {}
+        for name, (lead, dtype) in inputs.items():
+            shape = (*lead, *size[name])
+            feeds[name] = (rng.integers(-4, 5, shape) if exact else rng.standard_normal(shape)).astype(dtype)
+        try:
+            y = a(feeds)
+        except RunFailure:
+            continue  # not a legal size of the original
+        try:
+            z = b(feeds)
+        except RunFailure as failure:
+            if may_fail(size):
+                continue
+            raise Refusal(f"the runtime does not take it: {failure}") from failure
+        count += 1
+        if y.shape != z.shape:
+            raise Refusal(f"on inputs of size {size} its shape is {z.shape} instead of {y.shape}")
+        if not y.size:
+            continue
+        unit = np.finfo(y.dtype).eps / 2
+        y, z = y.astype(np.float64), z.astype(np.float64)
+        magnitude = np.abs(magnitudes({name: np.abs(x) for name, x in feeds.items()}).astype(np.float64))
+        difference = np.abs(y - z)
+        if exact and magnitude.max() < 0.25 / unit:
+            allowed = np.zeros_like(magnitude)
+        else:
+            allowed = 2 * terms * unit * np.maximum(magnitude, magnitude.max() / 64)
+        if not (difference <= allowed).all():  # NaN included
+            raise Refusal(f"on inputs of size {size} it differs by {difference.max():.3g}")
+        worst = max(worst, float(difference.max()))
+    if not count:
+        raise Refusal("at no size do both run, so nothing can be compared")
+    return worst, count
+
+
+def _absolute(model: ModelProto) -> ModelProto:
+    """The same graph with absolute weights: run on |x| it gives |w| * |x|."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype.kind == "f":
+            tensor.CopyFrom(numpy_helper.from_array(np.abs(value), tensor.name))
+    for node in copy.graph.node:
+        if node.op_type == "Sub":
+            node.op_type = "Add"
+    return copy

@@ -1,0 +1,216 @@
+"""`View`: one graph of a model as the readers see it: producers, consumers, constants, shapes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from subpixel.rewrite.refusal import Refusal
+
+Dims = tuple[int | str | None, ...]
+Types = dict[str, tuple[int, Dims | None]]
+"""Element type and dimensions by value name; a dimension is a number, a symbol, or not known."""
+
+# What stands between a weight and its initializer in exported graphs. Anything else is not looked through.
+_FOLDED = frozenset(
+    "Identity Cast Unsqueeze Squeeze Reshape Transpose Concat Gather Slice Neg Add Sub Mul Div Sqrt Floor".split()  # noqa: SIM905
+)
+
+
+class View:
+    """A graph (the model's own, or a branch or loop body), read only.
+
+    Attributes:
+        graph: what is looked at. opset: version of the standard operators.
+        consumers: nodes that read a value, those in nested graphs included.
+    """
+
+    def __init__(self, graph: GraphProto, opset: int, types: Types, outer: View | None = None) -> None:
+        self.graph, self.opset, self.types, self.outer = graph, opset, types, outer
+        self.producers: dict[str, NodeProto] = {name: node for node in graph.node for name in node.output if name}
+        self.consumers: dict[str, list[NodeProto]] = defaultdict(list)
+        for node in graph.node:
+            for name in (*node.input, *captured(node)):
+                if name:
+                    self.consumers[name].append(node)
+        self.outputs = {value.name for value in graph.output}
+        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self._constants: dict[str, NDArray[Any] | None] = {}
+
+    def used_once(self, name: str) -> bool:
+        """Is the value read by one node and shown to nobody else?"""
+        return len(self.consumers[name]) == 1 and name not in self.outputs
+
+    def dims(self, name: str) -> Dims | None:
+        """Dimensions as far as they are known, or None where not even their number is."""
+        return self.types.get(name, (0, None))[1]
+
+    def dtype(self, name: str) -> int:
+        """ONNX element type; 0 where not known."""
+        return self.types.get(name, (0, None))[0]
+
+    def size(self, name: str) -> tuple[int, ...] | None:
+        """Spatial dimensions, where all are numbers."""
+        dims = self.dims(name)
+        if dims is None or len(dims) < 3 or not all(isinstance(n, int) for n in dims[2:]):
+            return None
+        return tuple(int(n) for n in dims[2:] if isinstance(n, int))
+
+    def constant(self, name: str) -> NDArray[Any] | None:
+        """The value's numbers, where they do not depend on any input."""
+        if name not in self._constants:
+            self._constants[name] = None  # a graph with a cycle ends here
+            self._constants[name] = self._evaluate(name)
+        return self._constants[name]
+
+    def is_quantised(self, name: str) -> bool:
+        """Does the value come out of a DequantizeLinear?"""
+        node = self.producers.get(name)
+        return node is not None and node.op_type == "DequantizeLinear"
+
+    def _evaluate(self, name: str) -> NDArray[Any] | None:
+        if name in self._initializers:
+            return np.asarray(numpy_helper.to_array(self._initializers[name]))
+        node = self.producers.get(name)
+        if node is None:
+            return self.outer.constant(name) if self.outer is not None else None
+        if node.op_type == "Constant" and not node.domain:
+            return _constant_of(node)
+        if node.op_type == "Shape" and not node.attribute:
+            dims = self.dims(node.input[0])
+            whole = dims is not None and all(isinstance(n, int) for n in dims)
+            return np.array(dims, np.int64) if whole else None
+        if node.domain or node.op_type not in _FOLDED or not node.input or len(node.output) != 1:
+            return None
+        values = {i: self.constant(i) for i in node.input if i}
+        if any(value is None for value in values.values()):
+            return None
+        graph = helper.make_graph(
+            [node], "constant", [onnx.ValueInfoProto(name=i) for i in values], [onnx.ValueInfoProto(name=name)]
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        try:
+            results: list[Any] = ReferenceEvaluator(model).run(None, values)  # type: ignore[assignment]
+            return np.asarray(results[0])
+        except Exception:  # whatever the evaluator does not take is no constant to us
+            return None
+
+
+def subgraphs(node: NodeProto) -> list[GraphProto]:
+    """The graphs that a node holds: branches of If, bodies of Loop and Scan."""
+    held = [a.g for a in node.attribute if a.type == AttributeProto.GRAPH]
+    return held + [g for a in node.attribute for g in a.graphs]
+
+
+def captured(node: NodeProto) -> Iterator[str]:
+    """Values that the node's nested graphs may read from around them."""
+    for graph in subgraphs(node):
+        yield from (value.name for value in graph.output)
+        for inner in graph.node:
+            yield from inner.input
+            yield from captured(inner)
+
+
+def opset_of(model: ModelProto) -> int:
+    """Version of the standard operators that the model asks for."""
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
+
+
+def infer(model: ModelProto) -> ModelProto:
+    """The model with shapes as far as they follow; as it is where inference fails."""
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:  # a wrong or unknown operator: what is known stays known
+        return model
+
+
+def types_of(graph: GraphProto) -> Types:
+    """Types written in an (inferred) graph, initializers included."""
+    types: Types = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        dims = tuple(_dim(d) for d in tensor.shape.dim) if tensor.HasField("shape") else None
+        types[value.name] = (tensor.elem_type, dims)
+    for weight in graph.initializer:
+        types[weight.name] = (weight.data_type, tuple(weight.dims))
+    return types
+
+
+def _dim(d: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    if d.HasField("dim_value"):
+        # exporters write 0 or -1 for "any"
+        return int(d.dim_value) if d.dim_value > 0 else None
+    return d.dim_param or None
+
+
+def _constant_of(node: NodeProto) -> NDArray[Any] | None:
+    for a in node.attribute:
+        if a.name == "value":
+            return np.asarray(numpy_helper.to_array(a.t))
+        if a.name in ("value_float", "value_floats"):
+            return np.asarray(helper.get_attribute_value(a), np.float32)
+        if a.name in ("value_int", "value_ints"):
+            return np.asarray(helper.get_attribute_value(a), np.int64)
+    return None
+
+
+Input = tuple[str, int, list[int | None] | None]
+"""Name, element type and shape of a graph input."""
+
+
+def extract(
+    view: View, inputs: Sequence[Input], output: str, constants: dict[str, NDArray[Any]] | None = None
+) -> ModelProto:
+    """What computes `output` from `inputs`, as a model of its own.
+
+    `constants` replaces the numbers of constants by name.
+
+    Raises:
+        Refusal: the output depends on another value too.
+    """
+    sources = {name for name, _, _ in inputs}
+    nodes: list[NodeProto] = []
+    weights: dict[str, NDArray[Any]] = {}
+    seen: set[int] = set()
+
+    def need(name: str) -> None:
+        if not name or name in sources or name in weights:
+            return
+        value = (constants or {}).get(name)
+        value = view.constant(name) if value is None else value
+        if value is not None:
+            weights[name] = value
+            return
+        node = view.producers.get(name)
+        if node is None or subgraphs(node):
+            raise Refusal(f"it depends on {name!r} in a way that is not read")
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for other in node.input:
+            need(other)
+        nodes.append(node)
+
+    need(output)
+    return standalone(nodes, inputs, output, weights, view.opset)
+
+
+def standalone(
+    nodes: Sequence[NodeProto], inputs: Sequence[Input], output: str, weights: dict[str, NDArray[Any]], opset: int
+) -> ModelProto:
+    """Nodes from some values to `output` as a model."""
+    graph = helper.make_graph(
+        nodes,
+        "site",
+        [helper.make_tensor_value_info(*each) for each in inputs],
+        [onnx.ValueInfoProto(name=output)],
+        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)

@@ -1,0 +1,59 @@
+"""Models in and out: a stranger's file is checked before anything is made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import ModelProto
+
+from subpixel.errors import InputError
+from subpixel.rewrite.graph import opset_of
+
+
+def load(model: ModelProto | str | Path) -> ModelProto:
+    """The model with its weights in memory.
+
+    Raises:
+        InputError: missing, empty, truncated, no ONNX, or weights outside the model's own folder.
+    """
+    if isinstance(model, ModelProto):
+        return model
+    path = Path(model)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the .onnx file in it")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: give the path of an .onnx file") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    loaded = ModelProto()
+    try:
+        loaded.ParseFromString(content)
+    except DecodeError as error:
+        raise InputError(f"{path} is no ONNX model, or is cut short") from error
+    if not loaded.graph.node or not loaded.graph.output:
+        raise InputError(f"{path} is not an ONNX model: it has no nodes")
+    if opset_of(loaded) > onnx.defs.onnx_opset_version():
+        newest = onnx.defs.onnx_opset_version()
+        raise InputError(f"{path} asks for opset {opset_of(loaded)}; the onnx package here knows up to {newest}")
+    _refuse_outside(loaded, path)
+    try:
+        onnx.load_external_data_for_model(loaded, str(path.resolve().parent))
+    except Exception as error:  # onnx raises several kinds; all concern the file beside the model
+        raise InputError(f"{path} keeps weights in a file that cannot be read: {str(error).splitlines()[0]}") from error
+    return loaded
+
+
+def _refuse_outside(model: ModelProto, path: Path) -> None:
+    """External data may name any file of the machine (CVE-2025-51480): only the model's own folder is read."""
+    folder = path.resolve().parent
+    for tensor in onnx.external_data_helper._get_all_tensors(model):
+        if not onnx.external_data_helper.uses_external_data(tensor):
+            continue
+        location = next((e.value for e in tensor.external_data if e.key == "location"), "")
+        target = (folder / location).resolve()
+        if not target.is_relative_to(folder) or (folder / location).is_symlink():
+            raise InputError(f"{path} keeps weights in {location!r}, outside its own folder: that file is not read")

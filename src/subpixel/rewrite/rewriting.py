@@ -1,0 +1,212 @@
+"""`rewrite`: a model in, a model of the same function out, and a report of what was done and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from onnx import GraphProto, ModelProto
+
+from subpixel.algebra import Cells, Op
+from subpixel.errors import InputError, UsageError
+from subpixel.rewrite.build import Built, build, joined
+from subpixel.rewrite.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewrite.commute import find_commuting, swap
+from subpixel.rewrite.edit import Edit, apply_edits, check, names_in
+from subpixel.rewrite.forms import Form, forms
+from subpixel.rewrite.graph import View, infer, opset_of, subgraphs, types_of
+from subpixel.rewrite.model_file import load
+from subpixel.rewrite.prove import Proof, prove
+from subpixel.rewrite.refusal import Refusal
+from subpixel.rewrite.report import Entry, entry, refused
+from subpixel.rewrite.sites import GOALS, Site, find_sites
+from subpixel.rewrite.write_plan import shortest
+
+GROWTH = 16.0
+"""A site's weights may grow by this factor unless the caller lifts the cap."""
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The rewritten model and its report (keys in docs/rewriting.md)."""
+
+    model: ModelProto
+    report: dict[str, Any]
+
+
+@dataclass
+class Outcome:
+    """What the passes over the graphs did: an entry per site, and how many were rewritten."""
+
+    entries: list[Entry] = field(default_factory=list)
+    rewritten: int = 0
+
+    def add(self, item: Entry) -> None:
+        """One more site."""
+        self.entries.append(item)
+        self.rewritten += item["refused"] is None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the caller asked for."""
+
+    goal: str
+    growth: float | None
+
+
+def rewrite(model: ModelProto | str | Path, goal: str = "lr", *, growth: float | None = GROWTH) -> Rewritten:
+    """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
+
+    Args:
+        model: an ONNX model or its file; never changed.
+        goal: "lr" (no transposed convolution left, convolutions after an upsampling moved before it) or
+            "deconv" (no DepthToSpace left).
+        growth: how many times the weights of a site may grow (small sites freely); None lifts the cap.
+
+    Raises:
+        UsageError: an unknown goal.
+        InputError: the file is no valid ONNX model.
+    """
+    if goal not in GOALS:
+        raise UsageError(f"unknown goal {goal!r}: choose {', '.join(GOALS)}")
+    copy = ModelProto()
+    copy.CopyFrom(load(model))
+    fault = check(copy)
+    if fault:
+        raise InputError(f"the model is not valid ONNX: {fault}")
+    outcome = rewrite_graph(copy, Wish(goal, growth))
+    fault = check(copy)
+    if fault:
+        raise AssertionError(f"rewriting made an invalid model: {fault}")
+    return Rewritten(copy, {"sites": outcome.entries, "rewritten": outcome.rewritten})
+
+
+def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
+    """Rewrite the model in place, nested graphs included."""
+    outcome = Outcome()
+    if wish.goal != "deconv":
+        _over_graphs(model, lambda view: _commute_all(view, outcome))
+    _over_graphs(model, lambda view: _rewrite_all(view, wish, outcome))
+    return outcome
+
+
+def _over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:
+    """Edit every graph of the model, inner ones first."""
+
+    def walk(graph: GraphProto, inferred: GraphProto, outer: View | None) -> None:
+        view = View(graph, opset_of(model), {**(outer.types if outer else {}), **types_of(inferred)}, outer)
+        for node, twin in zip(graph.node, inferred.node, strict=True):
+            for inner, inner_twin in zip(subgraphs(node), subgraphs(twin), strict=True):
+                walk(inner, inner_twin, view)
+        apply_edits(graph, make(view), model.ir_version)
+
+    walk(model.graph, infer(model).graph, None)
+
+
+def _commute_all(view: View, outcome: Outcome) -> list[Edit]:
+    readings, _ = read_all(view)
+    edits, taken = [], names_in(view)
+    for resize, conv in find_commuting(view, readings):
+        try:
+            nodes, weights, error, count = swap(view, resize, conv, readings, taken)
+        except Refusal as refusal:
+            outcome.add(refused(resize, refusal))
+            continue
+        edits.append(Edit(conv.output[0], nodes, weights))
+        proof = {"normal_form": False, "sizes": count, "bit_equal_on_integers": False}
+        outcome.add(entry(resize, law="A7", form="1×1 convolution first", max_error=error, proof=proof))
+    return edits
+
+
+def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
+    readings, unread = read_all(view)
+    edits: list[Edit] = []
+    taken, seen = names_in(view), set[str]()
+    for site in find_sites(view, find_chains(view, readings), wish.goal):
+        seen.update(node.output[0] for node in site.nodes)
+        try:
+            built, proof, before = change(view, site, wish, taken)
+        except Refusal as refusal:
+            outcome.add(refused(site.node, refusal))
+            continue
+        edits.append(Edit(site.output, built.nodes, built.weights))
+        outcome.add(_entry(site, built, proof, before))
+    for node, why in unread:
+        if node.op_type in UPSAMPLING_OPS and node.output[0] not in seen:
+            seen.add(node.output[0])
+            outcome.add(refused(node, why))
+    done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
+    for node in view.graph.node:
+        if node.op_type in UPSAMPLING_OPS and node.op_type != done and not seen & set(node.output):
+            reason = "no convolution follows with nothing but linear work between"
+            outcome.add(refused(node, Refusal(reason, "A10")))
+    return edits
+
+
+def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, Proof, int]:
+    """The site in the best form of the goal, proved; and how many weights it had.
+
+    Raises:
+        Refusal: there is none; the reason is that of the best form.
+    """
+    whole = joined(view, site)
+    choices = _choices(view, site, wish, whole)
+    before = _weights_of(view, site)
+    first: Refusal | None = None
+    for at in range(max(len(c) for c in choices)):
+        picked = [c[min(at, len(c) - 1)] for c in choices]
+        own = set(taken)
+        try:
+            built = build(view, site, picked, own, before, wish.growth)
+            proof = prove(view, site, built, partial(_again, wish=wish, picked=picked), partial(_sites_of, wish=wish))
+        except Refusal as refusal:
+            first = first or refusal
+            continue
+        taken |= own
+        return built, proof, before
+    raise first or Refusal("no spelling fits")
+
+
+def _choices(view: View, site: Site, wish: Wish, whole: list[Op | Cells]) -> list[list[Form]]:
+    """For each term that is rewritten, its forms."""
+    rewritten = [term for term in site.terms if not term.keep]
+    return [forms(layer, t.layers, wish.goal, view.opset) for t, layer in zip(rewritten, whole, strict=True)]
+
+
+def _again(view: View, site: Site, wish: Wish, picked: list[Form]) -> Built:
+    """The same site with other weights, in the same forms; other weights may order the forms differently."""
+    found = []
+    for candidates, form in zip(_choices(view, site, wish, joined(view, site)), picked, strict=True):
+        found.append(next((c for c in candidates if c.name == form.name), candidates[0]))
+    return build(view, site, found, names_in(view))
+
+
+def _sites_of(view: View, wish: Wish) -> list[Site]:
+    return find_sites(view, find_chains(view, read_all(view)[0]), wish.goal)
+
+
+def _weights_of(view: View, site: Site) -> int:
+    values = (view.constant(name) for node in site.nodes for name in node.input if name)
+    return sum(value.size for value in values if value is not None and value.dtype.kind == "f")
+
+
+def _entry(site: Site, built: Built, proof: Proof, before: int) -> Entry:
+    least = [shortest(layer) for layer in built.layers if isinstance(layer, Cells)]
+    return entry(
+        site.node,
+        law=site.law,
+        form="; ".join(form.name for form in built.forms),
+        max_error=proof.max_error,
+        proof={
+            "normal_form": proof.by_normal_form,
+            "sizes": proof.sizes,
+            "bit_equal_on_integers": proof.exact,
+        },
+        weights_before=before,
+        weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f"),
+        smallest=[max(axis) for axis in zip(*least, strict=True)] if least else None,
+    )

@@ -63,8 +63,10 @@ def test_open_channels(espcn_graph):
     graph = espcn_graph(2)
     graph.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "C"
     assert found(graph, 1).channels == 1
-    with pytest.raises(InputError, match="cannot run this network on 1×3×32×40"):
-        found(graph)
+    planar, _ = as_planar(graph, 1)
+    assert open_session(planar, threads=1).run(np.zeros((1, 1, 4, 4), np.float32)).shape == (1, 1, 8, 8)
+    with pytest.raises(InputError, match=r"onnxruntime cannot (open|run) this network"):
+        found(graph)  # taken for three
 
 
 def network(*nodes, shape=(1, 1, "H", "W"), kind=TensorProto.FLOAT, **tensors):

@@ -330,6 +330,23 @@ def test_a_network_that_gives_another_size_than_promised(pixels):
         upscaler.upscale_luma(luma(pixels).astype(np.float32))
 
 
+def test_a_network_that_gives_no_numbers(pixels):
+    session = Recording(2)
+    session._run = lambda x: np.full((1, 1, 2 * x.shape[2], 2 * x.shape[3]), np.nan, np.float32)
+    upscaler = NetworkUpscaler("half.onnx", session, Contract(2, 1, "y", 1.0, halo=0))
+    with pytest.raises(InputError, match=r"half\.onnx gave values that are no numbers: try --value-range"):
+        enlarge(Picture(pixels), upscaler)
+
+
+def test_one_open_network_for_many_pictures(pixels):
+    upscaler = subpixel.open_upscaler("espcn", 3, runtime="onnxruntime", threads=1)
+    expected = np.asarray(subpixel.upscale(pixels, 3, runtime="onnxruntime", threads=1))
+    for _ in range(2):
+        np.testing.assert_array_equal(np.asarray(subpixel.upscale(pixels, model=upscaler)), expected)
+    with pytest.raises(UsageError, match="espcn is open for ×3, not ×2: open another"):
+        subpixel.upscale(pixels, 2, upscaler)
+
+
 # Refusals.
 
 

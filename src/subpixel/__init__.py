@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from subpixel.errors import InputError, MissingExtra, OutputError, SubpixelError, UsageError
 
 if TYPE_CHECKING:
+    from subpixel.upscaler import open_upscaler
     from subpixel.upscaling import upscale
 
 __version__ = "0.1.0"
@@ -23,20 +24,20 @@ __all__ = [
     "evaluate",
     "models",
     "nn",
+    "open_upscaler",
     "runtime",
     "train",
     "upscale",
 ]
 
+_FUNCTIONS = {"open_upscaler": "subpixel.upscaler", "upscale": "subpixel.upscaling"}
 _FOLDERS = {"algebra", "evaluate", "models", "nn", "runtime", "train"}
 
 
 def __getattr__(name: str) -> object:
     # Whatever needs an import of more than a moment is imported when it is first asked for.
-    if name == "upscale":
-        from subpixel.upscaling import upscale
-
-        return upscale
+    if name in _FUNCTIONS:
+        return getattr(import_module(_FUNCTIONS[name]), name)
     if name in _FOLDERS:
         return import_module(f"subpixel.{name}")
     raise AttributeError(f"module 'subpixel' has no attribute {name!r}")

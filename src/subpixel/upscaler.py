@@ -168,6 +168,8 @@ class NetworkUpscaler(Upscaler):
                 f"{self.name} turned {tile.shape[2]}×{tile.shape[1]} pixels into {y.shape[3]}×{y.shape[2]}, "
                 f"not ×{scale}: it takes pictures of particular sizes only"
             )
+        if not np.isfinite(y).all():
+            raise InputError(f"{self.name} gave values that are no numbers: try --value-range or --precision f32")
         planes: Array = y[0]
         return planes
 

@@ -24,7 +24,7 @@ _CUBIC_HALO = 3  # LR pixels that bicubic interpolation of colour and alpha look
 def upscale(
     image: "str | Path | Image | NDArray[np.uint8]",
     scale: int | None = None,
-    model: str | Path = "espcn",
+    model: str | Path | Upscaler = "espcn",
     *,
     runtime: str = "auto",
     threads: int | None = None,
@@ -39,7 +39,8 @@ def upscale(
     Args:
         image: a file, a Pillow image, or an array: uint8 [H, W], [H, W, 3] or [H, W, 4], or uint16 [H, W].
         scale: default 3, or what an ONNX file enlarges by.
-        model: a name of the zoo ("espcn", "bicubic", ...), a weight file, or anybody's network as .onnx.
+        model: a name of the zoo ("espcn", "bicubic", ...), a weight file, anybody's network as .onnx, or for many
+            pictures what `open_upscaler` gives: then the other settings were given there.
         runtime: "auto", "onnxruntime", "openvino" or "torch".
         threads: default: every physical core this process may use.
         precision: "auto" (f32), "f32" or "bf16".
@@ -55,16 +56,21 @@ def upscale(
         InputError: the picture or the model file cannot be used.
         MissingExtra: the runtime is not installed.
     """
-    upscaler = open_upscaler(
-        model,
-        scale,
-        runtime=runtime,
-        threads=threads,
-        precision=precision,
-        channels=channels,
-        value_range=value_range,
-        colour=colour,
-    )
+    if isinstance(model, Upscaler):
+        upscaler = model
+        if scale not in (None, upscaler.scale):
+            raise UsageError(f"{upscaler.name} is open for ×{upscaler.scale}, not ×{scale}: open another")
+    else:
+        upscaler = open_upscaler(
+            model,
+            scale,
+            runtime=runtime,
+            threads=threads,
+            precision=precision,
+            channels=channels,
+            value_range=value_range,
+            colour=colour,
+        )
     if isinstance(image, str | Path):
         picture = read_picture(Path(image), scale=upscaler.scale, max_megapixels=max_megapixels)
     elif isinstance(image, np.ndarray):

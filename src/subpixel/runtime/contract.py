@@ -74,7 +74,7 @@ def as_planar(graph: "onnx.ModelProto", channels: int | None = None) -> "tuple[o
         raise InputError(f"the network's input {value.name!r} is of type {kind}: only floating point is taken")
     dims = [d.dim_value for d in tensor.shape.dim]  # 0 where open
     if len(dims) != 4 or dims[0] > 1:
-        shape = "×".join(str(d or "?") for d in dims)
+        shape = "×".join(str(d or "?") for d in dims) or "unknown"
         raise InputError(
             f"the network's input {value.name!r} has the shape {shape}: one picture has 1×C×H×W or 1×H×W×C"
         )
@@ -84,11 +84,14 @@ def as_planar(graph: "onnx.ModelProto", channels: int | None = None) -> "tuple[o
         raise InputError(f"the network takes {found} channels: only 1 (luma) and 3 (RGB) are understood")
     if channels and found and channels != found:
         raise UsageError(f"the network has {found} channels, not {channels}")
-    if tensor.elem_type == TensorProto.FLOAT and not last:
-        return graph, found or channels or 3
 
     planar = onnx.ModelProto()
     planar.CopyFrom(graph)
+    channels = found or channels or 3
+    graph_inputs(planar)[0].type.tensor_type.shape.dim[3 if last else 1].dim_value = channels
+    if tensor.elem_type == TensorProto.FLOAT and not last:
+        return planar, channels
+
     body = planar.graph
     source, result = graph_inputs(planar)[0], body.output[0]
     inner, outer = source.name, result.name
@@ -113,7 +116,7 @@ def as_planar(graph: "onnx.ModelProto", channels: int | None = None) -> "tuple[o
     nodes = [*before, *body.node, *after]
     del body.node[:]
     body.node.extend(nodes)
-    return planar, found or channels or 3
+    return planar, channels
 
 
 def find_contract(

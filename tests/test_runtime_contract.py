@@ -7,7 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from subpixel.errors import InputError, UsageError
 from subpixel.runtime import Session, open_session
-from subpixel.runtime.contract import Contract, as_planar, find_contract
+from subpixel.runtime.contract import Contract, find_contract
+from subpixel.runtime.planar import as_planar
 
 
 def found(graph, channels=None, **options):
@@ -44,7 +45,7 @@ def test_every_layout_and_type_computes_the_same(espcn_graph, last, half, channe
     assert graph.SerializeToString() == before  # the caller's graph is left alone
     assert count == channels
     contract = found(graph)
-    assert (contract.scale, contract.channels, contract.white) == (2, channels, 1.0)
+    assert (contract.scale, contract.channels, contract.white, contract.halo) == (2, channels, 1.0, 5)
     x = np.random.default_rng(0).random((1, channels, 11, 14), np.float32)
     y = open_session(planar, runtime="onnxruntime", threads=1).run(x)
     plain = open_session(espcn_graph(2), runtime="onnxruntime", threads=1)

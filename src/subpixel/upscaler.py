@@ -262,8 +262,9 @@ def _open_foreign(
     colour: str | None,
 ) -> Upscaler:
     from subpixel.runtime import open_session
-    from subpixel.runtime.contract import as_planar, find_contract
+    from subpixel.runtime.contract import find_contract
     from subpixel.runtime.onnx_file import read_graph
+    from subpixel.runtime.planar import as_planar
 
     try:
         graph, channels = as_planar(read_graph(path), channels)

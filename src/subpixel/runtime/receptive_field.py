@@ -64,6 +64,7 @@ def halo(graph: "onnx.ModelProto") -> int | None:
     """Input pixels beyond a tile's edge that its output depends on; None where there is no known bound."""
     constants = {t.name: t for t in graph.graph.initializer}
     reached: dict[str, _Axes] = {graph_inputs(graph)[0].name: (_Axis(), _Axis())}
+    turned: set[str] = set()  # tensors that lie as [N, H, W, C]
     try:
         for node in graph.graph.node:
             attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -75,6 +76,12 @@ def halo(graph: "onnx.ModelProto") -> int | None:
             moving = [reached[name] for name in node.input if name in reached]
             if not moving or node.domain not in ("", "ai.onnx"):
                 raise _Unbounded
+            if node.op_type == "Transpose":
+                _turn(node, attributes, turned)
+                reached[node.output[0]] = moving[0]
+                continue
+            if turned.intersection(node.input):
+                raise _Unbounded
             values = [numpy_helper.to_array(constants[name]) if name in constants else None for name in node.input]
             reached[node.output[0]] = _after(node.op_type, attributes, moving, values)
         axes = reached[graph.graph.output[0].name]
@@ -83,6 +90,15 @@ def halo(graph: "onnx.ModelProto") -> int | None:
     if any(axis.grow for axis in axes):
         return None
     return max(0, *(ceil(max(axis.low, axis.high)) for axis in axes))
+
+
+def _turn(node: "onnx.NodeProto", attributes: dict[str, Any], turned: set[str]) -> None:
+    """Follow a tensor from [N, C, H, W] to [N, H, W, C] and back; between the two nothing may happen to it."""
+    was = node.input[0] in turned
+    if list(attributes.get("perm", ())) != ([0, 3, 1, 2] if was else [0, 2, 3, 1]):
+        raise _Unbounded
+    if not was:
+        turned.add(node.output[0])
 
 
 def _after(

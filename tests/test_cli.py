@@ -20,7 +20,7 @@ from subpixel.cli.tables import bench_table, evaluation_table, models_table
 from subpixel.errors import InputError
 from subpixel.media import atomic
 from subpixel.runtime.session import installed
-from subpixel.upscaling import upscale
+from subpixel.upscaling.pictures import upscale
 
 RUNTIME = ("--runtime", "onnxruntime", "--threads", "1")
 
@@ -293,7 +293,7 @@ def test_too_large_for_memory(subpixel, photo, monkeypatch):
     def no_memory(*_):
         raise MemoryError
 
-    monkeypatch.setattr("subpixel.upscaling.enlarge", no_memory)
+    monkeypatch.setattr("subpixel.upscaling.pictures.enlarge", no_memory)
     done = subpixel("upscale", "photo.png", *RUNTIME)
     assert done.err == "subpixel: photo.png is too large for this machine's memory: cut it into parts\n"
     assert done.code == 1
@@ -313,8 +313,8 @@ def test_models_from_files(subpixel, photo, tmp_path, espcn_graph):
 
 
 def test_tiles_that_may_show_seams_are_announced(subpixel, photo, tmp_path, espcn_graph, monkeypatch):
-    monkeypatch.setattr("subpixel.upscaler._BLIND_WINDOW", 48)
-    monkeypatch.setattr("subpixel.upscaler._BLIND_OVERLAP", 8)
+    monkeypatch.setattr("subpixel.upscaling.upscaler._BLIND_WINDOW", 48)
+    monkeypatch.setattr("subpixel.upscaling.upscaler._BLIND_OVERLAP", 8)
     monkeypatch.setattr("subpixel.runtime.receptive_field.halo", lambda graph: None)
     (tmp_path / "net.onnx").write_bytes(espcn_graph(2).SerializeToString())
     done = subpixel("upscale", "photo.png", "--model", "net.onnx", *RUNTIME)
@@ -411,7 +411,7 @@ def test_export_can_be_used_at_once(subpixel, photo, tmp_path):
 
 
 def test_bench_names_what_is_missing(subpixel, monkeypatch):
-    from subpixel import benchmark
+    from subpixel.bench import speed as benchmark
 
     def absent(*_):
         raise InputError("OpenCV is not installed: pip install 'subpixel[bench]'")

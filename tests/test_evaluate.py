@@ -13,7 +13,7 @@ from PIL import Image
 from subpixel.errors import InputError, UsageError
 from subpixel.evaluate import GIVEN, PAPERS, PNG, PROTOCOLS, degrade, evaluate, psnr, ssim
 from subpixel.media.resample import imresize
-from subpixel.upscaler import Upscaler
+from subpixel.upscaling.upscaler import Upscaler
 
 PICTURES = Path(__file__).parent / "data"
 SHARED = Path(os.environ.get("SUBPIXEL_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -17,10 +17,10 @@ from subpixel.models import load
 from subpixel.runtime import RUNTIMES, open_session
 from subpixel.runtime.contract import Contract
 from subpixel.runtime.session import Session, installed
-from subpixel.upscaler import BicubicUpscaler, NetworkUpscaler, open_upscaler
-from subpixel.upscaling import enlarge, tile_count
+from subpixel.upscaling.pictures import enlarge, tile_count
+from subpixel.upscaling.upscaler import BicubicUpscaler, NetworkUpscaler, open_upscaler
 
-upscaler_module = importlib.import_module("subpixel.upscaler")
+upscaler_module = importlib.import_module("subpixel.upscaling.upscaler")
 HERE = [name for name in RUNTIMES if installed(name)]
 PICTURES = Path(__file__).parent / "data"
 

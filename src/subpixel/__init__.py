@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from subpixel.errors import InputError, MissingExtra, OutputError, SubpixelError, UsageError
 
 if TYPE_CHECKING:
-    from subpixel.upscaler import open_upscaler
-    from subpixel.upscaling import upscale
+    from subpixel.upscaling.pictures import upscale
+    from subpixel.upscaling.upscaler import open_upscaler
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "upscale",
 ]
 
-_FUNCTIONS = {"open_upscaler": "subpixel.upscaler", "upscale": "subpixel.upscaling"}
+_FUNCTIONS = {"open_upscaler": "subpixel.upscaling.upscaler", "upscale": "subpixel.upscaling.pictures"}
 _FOLDERS = {"algebra", "evaluate", "models", "nn", "runtime", "train"}
 
 

@@ -18,7 +18,7 @@ def bench(model: str, scale: int, size: str, threads: int | None, rounds: int, a
 
     OpenCV and PyTorch take part where they are installed: pip install 'subpixel[bench,torch]'.
     """
-    from subpixel.benchmark import bench as run
+    from subpixel.bench.speed import bench as run
 
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):

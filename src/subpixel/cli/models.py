@@ -33,7 +33,7 @@ def export(name: str, scale: int | None, output: Path, as_json: bool) -> None:
     Input "lr" and output "hr" are float32 [N, 1, H, W] of any size: Y of BT.601 (16..235), divided by 255.
     """
     from subpixel.media.atomic import write_atomically
-    from subpixel.upscaler import trained_network
+    from subpixel.upscaling.upscaler import trained_network
 
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"-o {output}: networks are written as .onnx, so the name needs that ending")

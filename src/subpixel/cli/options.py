@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from subpixel.upscaler import Upscaler
+    from subpixel.upscaling.upscaler import Upscaler
 
 Decorator = Callable[[Any], Any]
 
@@ -73,7 +73,7 @@ foreign_options = together(
 
 def open_by_options(channels: str | None, value_range: str | None, **options: Any) -> "Upscaler":
     """The upscaler that model, runtime and foreign options ask for."""
-    from subpixel.upscaler import open_upscaler
+    from subpixel.upscaling.upscaler import open_upscaler
 
     return open_upscaler(
         channels=int(channels) if channels else None,

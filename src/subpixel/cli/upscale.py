@@ -21,7 +21,7 @@ from subpixel.errors import InputError, SubpixelError, UsageError
 if TYPE_CHECKING:
     from subpixel.media.naming import Job
     from subpixel.progress import Progress
-    from subpixel.upscaler import Upscaler
+    from subpixel.upscaling.upscaler import Upscaler
 
 
 @click.command(short_help="Enlarge pictures and folders of pictures.")
@@ -60,7 +60,7 @@ def upscale(
     from subpixel.media.image import FORMATS, picture_size
     from subpixel.media.naming import plan
     from subpixel.progress import Progress
-    from subpixel.upscaling import tile_count
+    from subpixel.upscaling.pictures import tile_count
 
     asked = FORMATS.get(output.suffix.lower()) if output is not None else None
     if asked and ending and asked != FORMATS[f".{ending}"]:
@@ -94,7 +94,7 @@ def upscale(
 
 def _upscale_one(job: "Job", upscaler: "Upscaler", max_megapixels: float, progress: "Progress") -> dict[str, Any]:
     from subpixel.media.image import check_output, read_picture, write_picture
-    from subpixel.upscaling import enlarge, tile_count
+    from subpixel.upscaling.pictures import enlarge, tile_count
 
     if job.output is None:
         raise job.error or InputError(f"{job.input} cannot be read")

@@ -13,7 +13,7 @@ from subpixel.evaluate.metrics import psnr, ssim
 from subpixel.evaluate.pictures import find_pictures, luma_of, read_pixels, to_bytes
 from subpixel.evaluate.protocol import GIVEN, PAPERS, Protocol, protocol_named
 from subpixel.progress import track
-from subpixel.upscaler import NetworkUpscaler, Upscaler, open_upscaler
+from subpixel.upscaling.upscaler import NetworkUpscaler, Upscaler, open_upscaler
 
 AGAIN_BELOW = 0.5  # seconds: a quicker first run is repeated, so that its warm-up is not in the time
 
@@ -41,7 +41,7 @@ def evaluate(
         lr: a folder of LR pictures to take instead of shrinking; they bear the HR picture's name, which may
             be followed by x3 or _x3.
         protocol: a `Protocol` or its name; papers by default, given where `lr` is.
-        runtime, threads, precision, channels, value_range, colour: see `subpixel.upscaler.open_upscaler`.
+        runtime, threads, precision, channels, value_range, colour: see `subpixel.upscaling.upscaler.open_upscaler`.
 
     Returns:
         model, scale, protocol (its line), runtime, psnr, ssim (means over the pictures), images (name, psnr,

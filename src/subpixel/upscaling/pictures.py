@@ -13,7 +13,7 @@ from subpixel.media.alpha import fill_transparent, limit_to_surroundings
 from subpixel.media.image import MAX_MEGAPIXELS, check_size, read_picture
 from subpixel.media.picture import Picture, Pixels, from_array, from_pillow, to_pillow
 from subpixel.media.tiles import Tile, balanced, cut
-from subpixel.upscaler import Upscaler, open_upscaler
+from subpixel.upscaling.upscaler import Upscaler, open_upscaler
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -144,7 +144,7 @@ def _opencv_dnn(network: TrainedNetwork, picture: NDArray[np.uint8], threads: in
 def _opencv_superres(network: TrainedNetwork, picture: NDArray[np.uint8], threads: int) -> Run:
     """OpenCV's upscaler as its users call it, 8-bit grey in and out, on the same weights."""
     cv2 = _opencv(threads, "dnn_superres")
-    from subpixel.frozen_graph import frozen_graph
+    from subpixel.bench.frozen_graph import frozen_graph
 
     content = frozen_graph(network)
     upscaler = cv2.dnn_superres.DnnSuperResImpl_create()

@@ -1,0 +1,1 @@
+"""Timings against other software: interleaved rounds, medians, equal threads."""

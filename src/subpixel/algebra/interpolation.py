@@ -36,6 +36,9 @@ Rounding = Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
 def nearest_offset(s: int, coordinate: Coordinate, rounding: Rounding) -> int:
     """The c of A6, y[j] = x[⌊(j + c)/s⌋], for ONNX Resize's coordinate and rounding modes.
 
+    A factor of 1 leaves the axis alone in every mode, as in onnxruntime (the formula of tf_half_pixel_for_nn
+    would shift it by a sample).
+
     Raises:
         ValueError: `align_corners` or an unknown mode: no c serves every j.
     """
@@ -60,7 +63,7 @@ def nearest_offset(s: int, coordinate: Coordinate, rounding: Rounding) -> int:
     }
     if coordinate not in table or rounding not in symmetric:
         raise ValueError(f"nearest with coordinate {coordinate!r} and rounding {rounding!r} has no offset c.")
-    return table[coordinate][rounding]
+    return 0 if s == 1 else table[coordinate][rounding]
 
 
 def _sample_positions(s: int, coordinate: str) -> list[tuple[int, Fraction]]:

@@ -95,6 +95,11 @@ class Cells:
         return tuple(int(n) for n in self.kernel.shape[2 * self.dim + 2 :])
 
     @property
+    def is_single(self) -> bool:
+        """Does one kernel serve all sites of all sizes?"""
+        return all(n == 1 for n in self.count) and all(place.size is None for place in self.places)
+
+    @property
     def interior(self) -> Op:
         """The op away from the border."""
         return self.op(tuple(p.interior for p in self.places))
@@ -154,3 +159,11 @@ def as_cells(op: Op | Cells) -> Cells:
     one = (None,) * op.dim
     places = tuple(Places(last=((),) * D) for D in op.down)
     return Cells(op.kernel[one], op.bias[one], op.down, op.low, op.lengths, op.outside, places)
+
+
+def long_lengths(layer: Op | Cells, axis: int, border: int = 0) -> range:
+    """One length per residue mod D, at which no site sees both ends and `border` sites stand at each of them."""
+    U, D, table, low = layer.up[axis], layer.down[axis], layer.lengths[axis], layer.low[axis]
+    reach = max(abs(low), abs(low + layer.taps[axis])) // D + 1
+    sites = 2 * (reach + border + 1) + max(0, -min(table)) // U + 1
+    return range(D * sites, D * (sites + 1))

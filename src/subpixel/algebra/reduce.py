@@ -1,8 +1,8 @@
 """`reduce`: the normal form. Two layers are the same function iff their normal forms are equal.
 
 The interior determines the kernel, so an op has one normal form once zero taps are trimmed, the lattice is
-as fine as it can be, and "outside" is named only where it is read. Cells whose kernel differs from the
-interior's on samples outside x alone are the interior.
+as fine as it can be, and "outside" is named only where it is read. Border cells are brought into theirs by
+`border`. Only cells composed for one size, which keep their lattice, may differ in form and not in function.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from math import gcd
 
 import numpy as np
 
-from subpixel.algebra.arrays import NOTHING, Array, as_numpy, equal, gather, zeros_like
-from subpixel.algebra.cells import Cells, Places, as_cells
+from subpixel.algebra.arrays import Array, as_numpy, gather
+from subpixel.algebra.border import normal_border
+from subpixel.algebra.cells import Cells, as_cells, long_lengths
 from subpixel.algebra.lattice import block
 from subpixel.algebra.op import Op, output_length, site_count
 
 
 def reduce(layer: Op | Cells) -> Op | Cells:
-    """Normal form: redundant cells dropped, zero taps trimmed, U and D shrunk, `outside` only where it is read.
+    """Normal form: zero taps trimmed, U and D shrunk, cells only where sites differ, `outside` only where it is read.
 
     An `Op` comes back whenever one kernel serves all sites (A12).
     """
-    cells = drop_redundant_cells(as_cells(layer))
-    if any(n > 1 for n in cells.count) or any(p.size is not None for p in cells.places):
-        return trim(cells)
+    cells = as_cells(layer)
+    if not cells.is_single:
+        cells = trim(normal_border(cells))
+    if not cells.is_single:
+        return cells
     op = trim(cells).interior
     for axis in range(op.dim):
         op = _shrink(op, axis)
@@ -68,97 +71,6 @@ def reads_outside(op: Op) -> bool:
             if (valid & ((read < 0) | (read >= L))).any():
                 return True
     return False
-
-
-def long_lengths(layer: Op | Cells, axis: int, border: int = 0) -> range:
-    """One length per residue mod D, at which no site sees both ends and `border` sites stand at each of them."""
-    U, D, table, low = layer.up[axis], layer.down[axis], layer.lengths[axis], layer.low[axis]
-    reach = max(abs(low), abs(low + layer.taps[axis])) // D + 1
-    sites = 2 * (reach + border + 1) + max(0, -min(table)) // U + 1
-    return range(D * sites, D * (sites + 1))
-
-
-def drop_redundant_cells(cells: Cells) -> Cells:
-    """Border cells that compute what the interior would there become the interior; unused ones go."""
-    for axis in range(cells.dim):
-        cells = _drop_on(cells, axis)
-    return cells
-
-
-def _drop_on(cells: Cells, axis: int) -> Cells:
-    place, D, U = cells.places[axis], cells.down[axis], cells.up[axis]
-
-    def folded(cell: int, N: int, L: int) -> tuple[Array, Array]:
-        """The cell's kernel and bias as site N of an input of length L sees them: nothing reads outside.
-
-        Phases beyond the output's end are cropped: they count as zero.
-        """
-        kernel = gather(cells.kernel, axis, np.array([cell]))
-        bias = gather(cells.bias, axis, np.array([cell]))
-        read = D * N + cells.low[axis] + np.arange(cells.taps[axis])
-        if cells.outside == "edge":
-            target, keep = np.clip(read, 0, L - 1), np.ones(read.shape, bool)
-        else:
-            target, keep = read, (read >= 0) & (read < L)
-        live = U * N + np.arange(U) < output_length(L, U, D, cells.lengths[axis])
-        at = 2 * cells.dim + 2 + axis
-        kernel = _fold(_mask(kernel, cells.dim + 1 + axis, live), at, target, keep)
-        return kernel, _mask(bias, cells.dim + 1 + axis, live)
-
-    def is_interior(cell: int, N: int, L: int) -> bool:
-        if cell == place.interior:
-            return True
-        (k, b), (k_, b_) = folded(cell, N, L), folded(place.interior, N, L)
-        return equal(k, k_) and equal(b, b_)
-
-    if place.size is not None:
-        L = place.size
-        sites = [place.interior if is_interior(q, N, L) else q for N, q in enumerate(place.first)]
-        if all(q == place.interior for q in sites):
-            return _keep(cells, axis, [place.interior], Places((0,) * len(sites), ((),) * D, 0, L))
-        used = sorted(set(sites))
-        new = Places(tuple(used.index(q) for q in sites), ((),) * D, 0, L)
-        return _keep(cells, axis, used, new)
-    long = long_lengths(cells, axis, border=len(place.first) + max(map(len, place.last)))
-    first = [place.interior if is_interior(q, N, long[0]) else q for N, q in enumerate(place.first)]
-    while first and first[-1] == place.interior:
-        first.pop()
-    last = []
-    for L, row in zip(long, place.last, strict=True):
-        count = site_count(output_length(L, U, D, cells.lengths[axis]), U)
-        kept = [place.interior if is_interior(q, count - len(row) + i, L) else q for i, q in enumerate(row)]
-        while kept and kept[0] == place.interior:
-            kept.pop(0)
-        last.append(kept)
-    used = [place.interior, *sorted({q for row in (first, *last) for q in row} - {place.interior})]
-    ends = tuple(tuple(used.index(q) for q in row) for row in last)
-    new = Places(tuple(used.index(q) for q in first), ends, least=place.least)
-    return _keep(cells, axis, used, new)
-
-
-def _keep(cells: Cells, axis: int, used: list[int], place: Places) -> Cells:
-    index = np.array(used)
-    places = (*cells.places[:axis], place, *cells.places[axis + 1 :])
-    return replace(
-        cells,
-        kernel=gather(cells.kernel, axis, index),
-        bias=gather(cells.bias, axis, index),
-        places=places,
-    )
-
-
-def _fold(kernel: Array, axis: int, target: np.ndarray, keep: np.ndarray) -> Array:
-    """Taps added up by the sample `target` that they read, those not kept left out."""
-    start, end = target.min(initial=0, where=keep), target.max(initial=0, where=keep) + 1
-    out = zeros_like(kernel, (*kernel.shape[:axis], end - start, *kernel.shape[axis + 1 :]))
-    for k in np.flatnonzero(keep):
-        index = np.where(np.arange(start, end) == target[k], k, NOTHING)
-        out = out + gather(kernel, axis, index)
-    return out
-
-
-def _mask(array: Array, axis: int, live: np.ndarray) -> Array:
-    return gather(array, axis, np.where(live, np.arange(len(live)), NOTHING))
 
 
 def _shrink(op: Op, axis: int) -> Op:

@@ -139,14 +139,15 @@ def resize(x: Array, matrices: Sequence[list[list[Fraction]]], unit: int = 1) ->
     return x
 
 
-def source(j: int, s: int, L: int, coordinate: str) -> Fraction:
-    """Where output sample j lies on the input: ONNX Resize's coordinate modes, scale s, input length L."""
-    if coordinate == "asymmetric":
+def source(j: int, s: int, coordinate: str) -> Fraction:
+    """Where output sample j lies on the input: ONNX Resize's coordinate modes, scale s.
+
+    Scale 1 leaves an axis alone, as in onnxruntime.
+    """
+    if coordinate == "asymmetric" or s == 1:
         return Fraction(j, s)
     if coordinate == "tf_half_pixel_for_nn":
         return Fraction(2 * j + 1, 2 * s)
-    if coordinate == "pytorch_half_pixel" and s * L == 1:
-        return Fraction(0)
     if coordinate in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"):
         return Fraction(2 * j + 1, 2 * s) - Fraction(1, 2)
     raise ValueError(coordinate)
@@ -157,7 +158,7 @@ def nearest(L: int, s: int, coordinate: str, rounding: str) -> list[list[Fractio
     half = Fraction(1, 2)
     rows = []
     for j in range(s * L):
-        q = source(j, s, L, coordinate)
+        q = source(j, s, coordinate)
         down, rest = q.numerator // q.denominator, q - q.numerator // q.denominator
         up = rest > 0
         if rounding == "round_prefer_floor":
@@ -174,7 +175,7 @@ def linear(L: int, s: int, coordinate: str) -> list[list[Fraction]]:
     """Two taps at the fractional position, edge samples repeated."""
     rows = []
     for j in range(s * L):
-        q = source(j, s, L, coordinate)
+        q = source(j, s, coordinate)
         n = q.numerator // q.denominator
         rows.append(_row(L, {n: 1 - (q - n), n + 1: q - n}))
     return rows
@@ -201,7 +202,7 @@ def cubic(L: int, s: int, coordinate: str, a: Fraction) -> list[list[Fraction]]:
 
     rows = []
     for j in range(s * L):
-        q = source(j, s, L, coordinate)
+        q = source(j, s, coordinate)
         n = q.numerator // q.denominator
         rows.append(_row(L, {m: keys(q - m) for m in range(n - 1, n + 3)}))
     return rows

@@ -54,7 +54,7 @@ KINDS = (
     "affine",
 )
 COORDINATES = ("asymmetric", "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "tf_half_pixel_for_nn")
-LONGEST = 40  # per axis
+LONGEST = 120  # per axis
 ROUNDINGS = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
 
 
@@ -92,29 +92,34 @@ def compare(pair: Pair) -> str | None:
     """What composing gets wrong about a pair, in words, or None.
 
     The small input is run through the composition for its size, and through the size-free one if that holds for
-    it; else that one runs on the least larger input for which it does.
+    it; else that one runs on the least larger input for which it does. All again in normal form.
     """
     first, second = pair.first.op, pair.second.op
-    sized = compose(second, first, size=pair.x.shape[2:])
-    fault = differs(pair, pair.x, {"composed for the size": sized, "reduced for the size": reduce(sized)})
-    if fault is not None:
-        return fault
-    free = compose(second, first)
-    x = lengthen(pair.x, free)
-    if x is None:
-        return f"no size from {pair.x.shape[2:]} to {LONGEST} is long enough for {free!r}"
-    return differs(pair, x, {"composed": free, "reduced": reduce(free)})
-
-
-def differs(pair: Pair, x: Array, whole: dict[str, Cells | Op]) -> str | None:
-    """Which of the compositions is not the two layers, on x."""
-    y = pair.second.run(pair.first.run(x))
+    sized, free = compose(second, first, size=pair.x.shape[2:]), compose(second, first)
+    whole = {
+        "composed for the size": sized,
+        "reduced for the size": reduce(sized),
+        "composed": free,
+        "reduced": reduce(free),
+    }
     for name, layer in whole.items():
-        got = layer.apply(x) if isinstance(layer, Cells) else apply(layer, x)
-        if got.shape != y.shape:
-            return f"{name}, size {x.shape[2:]}: shape {got.shape}, not {y.shape}"
-        if not np.array_equal(got, y):
-            return f"{name}, size {x.shape[2:]}: {int((got != y).sum())} of {y.size} samples differ"
+        fault = differs(pair, layer)
+        if fault is not None:
+            return f"{name}: {fault}"
+    return None
+
+
+def differs(pair: Pair, layer: Cells | Op) -> str | None:
+    """How the layer is not the two of the pair, on the pair's input or the least larger one that it takes."""
+    x = lengthen(pair.x, layer) if isinstance(layer, Cells) else pair.x
+    if x is None:
+        return f"no size from {pair.x.shape[2:]} to {LONGEST} is long enough"
+    y = pair.second.run(pair.first.run(x))
+    got = layer.apply(x) if isinstance(layer, Cells) else apply(layer, x)
+    if got.shape != y.shape:
+        return f"size {x.shape[2:]}: shape {got.shape}, not {y.shape}"
+    if not np.array_equal(got, y):
+        return f"size {x.shape[2:]}: {int((got != y).sum())} of {y.size} samples differ"
     return None
 
 

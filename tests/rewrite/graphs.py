@@ -34,6 +34,7 @@ def graph(
     opset: int = 17,
     dtype: int = TensorProto.FLOAT,
     ir_version: int = 8,
+    domain: str = "",
     **weights: Any,
 ) -> onnx.ModelProto:
     """A checked model. Outputs are given with their number of axes, or alone with the first input's."""
@@ -49,7 +50,8 @@ def graph(
         ],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
+    imports = [helper.make_opsetid("", opset), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    model = helper.make_model(made, opset_imports=imports, ir_version=ir_version)
     onnx.checker.check_model(model)
     return model
 

@@ -19,6 +19,7 @@ def load(model: ModelProto | str | Path) -> ModelProto:
         InputError: missing, empty, truncated, no ONNX, or weights outside the model's own folder.
     """
     if isinstance(model, ModelProto):
+        _check(model, "the model")
         return model
     path = Path(model)
     if path.is_dir():
@@ -34,17 +35,21 @@ def load(model: ModelProto | str | Path) -> ModelProto:
         loaded.ParseFromString(content)
     except DecodeError as error:
         raise InputError(f"{path} is no ONNX model, or is cut short") from error
-    if not loaded.graph.node or not loaded.graph.output:
-        raise InputError(f"{path} is not an ONNX model: it has no nodes")
-    if opset_of(loaded) > onnx.defs.onnx_opset_version():
-        newest = onnx.defs.onnx_opset_version()
-        raise InputError(f"{path} asks for opset {opset_of(loaded)}; the onnx package here knows up to {newest}")
+    _check(loaded, str(path))
     _refuse_outside(loaded, path)
     try:
         onnx.load_external_data_for_model(loaded, str(path.resolve().parent))
     except Exception as error:  # onnx raises several kinds; all concern the file beside the model
         raise InputError(f"{path} keeps weights in a file that cannot be read: {str(error).splitlines()[0]}") from error
     return loaded
+
+
+def _check(model: ModelProto, name: str) -> None:
+    if not model.graph.node or not model.graph.output:
+        raise InputError(f"{name} is not an ONNX model: it has no nodes")
+    newest = onnx.defs.onnx_opset_version()
+    if opset_of(model) > newest:
+        raise InputError(f"{name} asks for opset {opset_of(model)}; the onnx package here knows up to {newest}")
 
 
 def _refuse_outside(model: ModelProto, path: Path) -> None:

@@ -52,7 +52,7 @@ def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[Vi
     """
     read_back = [_same_again(view, built, i) for i in range(len(built.layers))]
     sized = any(place.size is not None for cells, _ in _border(built) for place in cells.places)
-    sizes = list(islice(_sizes(view, site, site.fixed or sized), 10))
+    sizes = [size for size in islice(_sizes(view, site, site.fixed or sized), 10) if _is_legal(site, size)]
     terms = sum(_terms(layer) for layer in built.layers)
 
     def may_fail(size: Sizes) -> bool:
@@ -143,6 +143,17 @@ def _sizes(view: View, site: Site, sized: bool) -> Iterator[Sizes]:
 def _all_layers(site: Site) -> Iterator[Any]:
     for term in site.terms:
         yield from term.layers
+
+
+def _is_legal(site: Site, size: Sizes) -> bool:
+    """Does every layer leave something? Where one does not, runtimes round a negative length as they like."""
+    return all(
+        made(term.layers[: i + 1], axis, L) >= 1
+        for term in site.terms
+        for name in term.sources
+        for axis, L in enumerate(size[name])
+        for i in range(len(term.layers))
+    )
 
 
 def _lengths(site: Site, axis: int) -> Iterator[dict[str, int]]:

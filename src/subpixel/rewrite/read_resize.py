@@ -71,7 +71,7 @@ def _reading(
     s = factor[2:]
     if mode not in _MODES:
         raise Refusal(f"its mode {mode!r} is not known")
-    if all(f == 1 for f in s) and coordinate != "tf_half_pixel_for_nn":
+    if all(f == 1 for f in s) and coordinate not in ("tf_half_pixel_for_nn", "tf_crop_and_resize"):
         return Reading((node,), node.input[0], node.output[0], (), fixed)
     if coordinate == "align_corners":
         raise Refusal("align_corners has no shift-covariant kernel: only a 1×1 convolution moves past it", "A7")
@@ -80,6 +80,8 @@ def _reading(
             offset = tuple(nearest_offset(f, coordinate, rounding) for f in s)  # type: ignore[arg-type]
         except ValueError as error:
             raise Refusal(str(error), "A6") from error
+        if any(f == 1 and c for f, c in zip(s, offset, strict=True)):
+            raise Refusal("its rounding moves an axis of factor 1 by a sample: runtimes disagree on that", "A6")
         return Reading((node,), node.input[0], node.output[0], (Resize(C, s, "nearest", offset=offset),), fixed)
     if coordinate in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
         layer = Resize(C, s, _MODES[mode], "half_pixel", cubic_a=cubic_a)  # type: ignore[arg-type]

@@ -9,6 +9,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+# Its warnings concern whoever made the graph; sessions say so for themselves, kernels ask the default logger.
+onnxruntime.set_default_logger_severity(4)
+
 
 class RunFailure(Exception):
     """The runtime refused the graph, or its inputs."""

@@ -11,7 +11,7 @@ import numpy as np
 from subpixel.algebra import Cells, Layer, Plan, layers, lift
 from subpixel.algebra.arrays import Array
 from subpixel.algebra.op import output_length, site_count
-from subpixel.algebra.reduce import any_along, long_lengths
+from subpixel.algebra.reduce import any_along
 from subpixel.rewrite.refusal import Refusal
 from subpixel.rewrite.writer import Writer
 
@@ -143,7 +143,7 @@ def _stretches(cells: Cells, axis: int) -> list[_Stretch]:
         return [_single(cells, axis, q, N, place.size) for N, q in enumerate(place.first)]
     before, after, grow = _border(cells, axis)
     a, b = _used(cells, axis, place.interior)
-    long = long_lengths(cells, axis, border=before + after)[0]
+    long = before + after + 2 * (abs(low) + cells.taps[axis] + abs(table[0]) + 1)  # keeps the two borders apart
     count = site_count(output_length(long, U, 1, table), U)
     named = place.at(count, long)
     # the interior's first site is `before`, its last L + grow - after - 1
@@ -171,8 +171,13 @@ def shortest(cells: Cells) -> tuple[int, ...]:
     """The shortest input per axis that leaves a site between the borders; shorter ones the runtime refuses."""
     sizes = []
     for axis, place in enumerate(cells.places):
+        if place.size is not None:
+            sizes.append(place.size)
+            continue
         before, after, grow = _border(cells, axis)
-        sizes.append(max(1, place.least, before + after + 1 - grow))
+        windows = [s.window for s in _stretches(cells, axis) if s.fold is not None]
+        reach = max((-start if start < 0 else end or 0 for start, end in windows), default=1)
+        sizes.append(max(1, place.least, before + after + 1 - grow, reach))
     return tuple(sizes)
 
 

@@ -1,0 +1,216 @@
+"""The proof, fed with what must fail: planted mistakes of writer and reader in every spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from rewrite.graphs import graph, node, whole
+from subpixel.rewrite import reader, rewrite, rewriting
+from subpixel.rewrite.build import Built
+
+X: Any = {"x": ["N", 4, "H", "W"]}
+
+
+def transposed(**attributes: Any) -> onnx.ModelProto:
+    return graph(
+        [node("ConvTranspose", "x w b", "y", **{"strides": [2, 2], "pads": [1, 1, 1, 1], **attributes})],
+        X,
+        "y",
+        w=whole(4, 3, 4, 4),
+        b=whole(3),
+    )
+
+
+def shuffled() -> onnx.ModelProto:
+    return graph(
+        [node("Conv", "x w b", "v", pads=[1] * 4), node("DepthToSpace", "v", "y", blocksize=2, mode="CRD")],
+        X,
+        "y",
+        w=whole(12, 4, 3, 3),
+        b=np.repeat(whole(3), 4),
+    )
+
+
+def interpolated(mode: str = "linear") -> onnx.ModelProto:
+    return graph(
+        [node("Resize", "x - s", "u", mode=mode), node("Conv", "u w b", "y", pads=[1] * 4)],
+        X,
+        "y",
+        w=whole(3, 4, 3, 3),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
+def cat() -> onnx.ModelProto:
+    return graph(
+        [
+            node("ConvTranspose", "x w", "u", strides=[2, 2]),
+            node("Concat", "u k", "c", axis=1),
+            node("Conv", "c v b", "y", pads=[1] * 4),
+        ],
+        {**X, "k": ["N", 2, "2H", "2W"]},
+        "y",
+        w=whole(4, 3, 2, 2),
+        v=whole(3, 5, 3, 3),
+        b=whole(3),
+    )
+
+
+CASES: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
+    "convolution + shuffle": (transposed, "lr"),
+    "phases": (lambda: transposed(dilations=[3, 3]), "lr"),
+    "transposed convolution": (shuffled, "deconv"),
+    "border cells": (interpolated, "lr"),
+    "concatenation": (cat, "lr"),
+}
+
+
+def _weights(built: Built, change: Callable[[np.ndarray], np.ndarray], prefix: str = "weight") -> bool:
+    name = max((n for n in built.weights if f"/{prefix}" in n), key=lambda n: built.weights[n].size, default=None)
+    if name is None or np.array_equal(change(built.weights[name]), built.weights[name]):
+        return False
+    built.weights[name] = np.ascontiguousarray(change(built.weights[name]))
+    return True
+
+
+def flip(built: Built) -> bool:
+    """The flip forgotten."""
+    return _weights(built, lambda w: w[:, :, ::-1, ::-1])
+
+
+def swap_phases(built: Built) -> bool:
+    """Phases, or maps, in another order."""
+    return _weights(built, lambda w: np.roll(w, 1, axis=0))
+
+
+def other_order(built: Built) -> bool:
+    """DCR for CRD, or the other way round."""
+    for n in built.nodes:
+        for a in n.attribute:
+            if a.name == "mode" and a.s in (b"CRD", b"DCR"):
+                a.s = b"DCR" if a.s == b"CRD" else b"CRD"
+                return True
+    return False
+
+
+def shift_pads(built: Built) -> bool:
+    """One sample of padding from the end to the start."""
+    for n in built.nodes:
+        for a in n.attribute:
+            if a.name == "pads" and a.ints and a.ints[-1] > 0:
+                a.ints[0] += 1
+                a.ints[len(a.ints) // 2] -= 1
+                if min(a.ints) >= 0:
+                    return True
+    return False
+
+
+def bias_rolled(built: Built) -> bool:
+    """The bias repeated the wrong way."""
+    return _weights(built, lambda b: np.roll(b, 1), "bias")
+
+
+def dropped_cell(built: Built) -> bool:
+    """The smallest convolution gone: a corner cell, or the last phase."""
+    names = [n for n in built.weights if "/weight" in n]
+    if len(names) < 2:
+        return False
+    name = min(names, key=lambda n: built.weights[n].size)
+    built.weights[name] = built.weights[name] * 0
+    return True
+
+
+def late_crop(built: Built) -> bool:
+    """A crop one sample late."""
+    for n in built.nodes:
+        if n.op_type == "Slice" and set(n.input[1:]) <= set(built.weights):
+            starts, ends = built.weights[n.input[1]], built.weights[n.input[2]]
+            if (starts > 0).any() and (ends < 0).any():
+                built.weights[n.input[1]], built.weights[n.input[2]] = starts - 1, ends - 1
+                return True
+    return False
+
+
+MUTANTS = [flip, swap_phases, other_order, shift_pads, bias_rolled, dropped_cell, late_crop]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.__name__)
+def test_a_writer_that_errs_is_refused(
+    case: str, mutant: Callable[[Built], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, goal = CASES[case]
+    planted = []
+    build = rewriting.build
+
+    def mutated(*args: Any) -> Built:
+        built = build(*args)
+        planted.append(mutant(built))
+        return built
+
+    assert rewrite(make(), goal).report["rewritten"] == 1
+    monkeypatch.setattr(rewriting, "build", mutated)
+    result = rewrite(make(), goal)
+    if not any(planted):
+        pytest.skip("this spelling has nothing for this mistake to spoil")
+    honest = planted.count(False)  # a form that the mistake cannot touch may still be right
+    assert result.report["rewritten"] == 0 or honest
+    if not honest:
+        (site,) = result.report["sites"]
+        assert any(word in site["refused"] for word in ("read back", "differs", "shape", "does not take"))
+
+
+def test_mutants_reach_every_spelling() -> None:
+    """Each mistake can be planted in at least one spelling, each spelling takes at least three mistakes."""
+    reached: dict[str, set[str]] = {case: set() for case in CASES}
+    build = rewriting.build
+    for case, (make, goal) in CASES.items():
+        for mutant in MUTANTS:
+
+            def mutated(*args: Any, mutant: Callable[[Built], bool] = mutant, case: str = case) -> Built:
+                built = build(*args)
+                if mutant(built):
+                    reached[case].add(mutant.__name__)
+                return built
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(rewriting, "build", mutated)
+                rewrite(make(), goal)
+    assert set.union(*reached.values()) == {mutant.__name__ for mutant in MUTANTS}
+    assert min(map(len, reached.values())) >= 3, reached
+
+
+def _wrong_pads(layer: Any) -> Any:
+    from dataclasses import replace
+
+    (a, b), *rest = layer.pads
+    return replace(layer, pads=((a + 1, b - 1), *rest))
+
+
+def _wrong_flip(layer: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(layer, weight=layer.weight[:, :, ::-1])
+
+
+@pytest.mark.parametrize("mistake", [_wrong_pads, _wrong_flip])
+def test_a_reader_that_errs_is_refused(mistake: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reader and writer agree with each other here: only the run can tell."""
+    from dataclasses import replace
+
+    right = reader.READERS["ConvTranspose"]
+
+    def wrong(*args: Any) -> Any:
+        reading = right(*args)
+        assert reading is not None
+        return replace(reading, layers=tuple(mistake(layer) for layer in reading.layers))
+
+    monkeypatch.setitem(reader.READERS, "ConvTranspose", wrong)
+    (site,) = rewrite(transposed()).report["sites"]
+    assert "differs" in site["refused"]

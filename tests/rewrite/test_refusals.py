@@ -1,0 +1,290 @@
+"""What is left alone, and the reason given; and what qonnx 1.0 gets silently wrong, right or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from rewrite.graphs import graph, node, rewritten, whole
+from subpixel.errors import InputError, UsageError
+from subpixel.rewrite import build, rewrite
+
+X: Any = {"x": ["N", 5, "H", "W"]}
+
+
+def reason(model: onnx.ModelProto, goal: str = "lr", **options: Any) -> str:
+    """Nothing rewritten, the model unchanged, one refusal: its law and reason."""
+    result = rewrite(model, goal, **options)
+    assert result.report["rewritten"] == 0
+    assert result.model.SerializeToString() == model.SerializeToString()
+    (site,) = result.report["sites"]
+    return f"{site['law']}: {site['refused']}"
+
+
+def resize(mode: str = "nearest", K: int = 3, s: float = 2.0, dilation: int = 1, **attributes: Any) -> onnx.ModelProto:
+    return graph(
+        [
+            node("Resize", "x - s", "u", mode=mode, **attributes),
+            node("Conv", "u w", "y", pads=[0, 1, 2, 1], dilations=[dilation] * 2),
+        ],
+        X,
+        "y",
+        opset=18,
+        w=whole(3, 5, K, K),
+        s=np.array([1, 1, s, s], np.float32),
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        ({"coordinate_transformation_mode": "align_corners"}, "A7: align_corners has no shift-covariant kernel"),
+        ({"s": 1.5}, r"A7: its factors \[1.0, 1.0, 1.5, 1.5\] are not whole numbers"),
+        ({"s": 0.5}, "A7: its factors .* are not whole numbers ≥ 1"),
+        ({"mode": "linear", "antialias": 1}, "A7: its antialias mode renormalises"),
+        ({"mode": "cubic", "exclude_outside": 1}, "A7: its exclude_outside renormalises"),
+        ({"mode": "linear", "coordinate_transformation_mode": "tf_half_pixel_for_nn"}, "A7: its coordinates"),
+        ({"keep_aspect_ratio_policy": "not_larger"}, "A7: its keep_aspect_ratio_policy"),
+    ],
+)
+def test_resizes_without_a_kernel(attributes: dict[str, Any], text: str) -> None:
+    import re
+
+    assert re.match(text, reason(resize(**attributes)))
+
+
+@pytest.mark.parametrize("rounding", ["floor", "ceil", "round_prefer_ceil"])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_what_qonnx_gets_wrong_is_right(rounding: str, dilation: int) -> None:
+    """Asymmetric pads, asymmetric / ceil rounding, dilation 2, the last convolution a graph output."""
+    model = resize(coordinate_transformation_mode="asymmetric", nearest_mode=rounding, dilation=dilation)
+    rewritten(model, gone="Resize", sizes=[(6, 7)])
+
+
+def test_qonnx_direction_nearest_to_transposed() -> None:
+    rewritten(
+        resize(coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        "deconv",
+        gone="Resize Conv",
+        has="ConvTranspose",
+    )
+    text = reason(resize(coordinate_transformation_mode="asymmetric", nearest_mode="ceil"), "deconv")
+    assert text.startswith("A12: its border needs")
+
+
+def test_computed_weights() -> None:
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], {**X, "w": [5, 3, 2, 2]}, "y")
+    assert reason(model) == ": its weight 'w' is computed, not constant"
+
+
+def test_quantised() -> None:
+    q = np.ones((5, 3, 2, 2), np.int8)
+    model = graph(
+        [
+            node("QuantizeLinear", "x s z", "a"),
+            node("DequantizeLinear", "a s z", "b"),
+            node("DequantizeLinear", "q s z", "w"),
+            node("ConvTranspose", "b w", "y", strides=[2, 2]),
+        ],
+        X,
+        "y",
+        q=q,
+        s=np.array(0.5, np.float32),
+        z=np.array(0, np.int8),
+    )
+    assert reason(model) == "QDQ: it is quantised (QDQ): composed kernels would need new scales"
+
+
+def test_float16_weights_that_would_be_rounded() -> None:
+    w = (whole(3, 5, 3, 3) * 1.0009765625).astype(np.float16)
+    model = graph(
+        [
+            node(
+                "Resize",
+                "x - s",
+                "u",
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            ),
+            node("Conv", "u w", "y", pads=[1] * 4),
+        ],
+        X,
+        "y",
+        dtype=TensorProto.FLOAT16,
+        w=w,
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    assert "its composed weights are no float16 numbers" in reason(model)
+
+
+def test_nan_weights() -> None:
+    w = whole(5, 3, 2, 2)
+    w[0, 0, 0, 0] = np.nan
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=w)
+    assert reason(model) == ": its weight holds NaN or infinite values"
+
+
+def test_growth_cap_and_its_lifting(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = graph(
+        [
+            node("DepthToSpace", "x", "u", blocksize=4, mode="CRD"),
+            node("Conv", "u w", "y", pads=[1] * 4),
+        ],
+        {"x": ["N", 64, "H", "W"]},
+        "y",
+        w=whole(4, 4, 3, 3),
+    )
+    rewritten(model)  # small sites grow freely
+    monkeypatch.setattr(build, "FREE", 0)
+    assert reason(model).startswith("cap: its weights would grow from 144 to ")
+    rewritten(model, growth=None)
+
+
+def test_reflect_padding() -> None:
+    model = graph(
+        [
+            node("ConvTranspose", "x w", "u", strides=[2, 2]),
+            node("Pad", "u p", "q", mode="reflect"),
+            node("Conv", "q v", "y"),
+        ],
+        X,
+        "y",
+        w=whole(5, 3, 2, 2),
+        v=whole(2, 3, 3, 3),
+        p=np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    )
+    rewritten(model, gone="ConvTranspose", has="Pad DepthToSpace")  # the rest is left where it was
+
+
+def test_sizes_that_cannot_be_proved() -> None:
+    model = graph(
+        [
+            node("Shape", "k", "shape"),
+            node("Slice", "shape two four", "hw"),
+            node("Concat", "nc hw", "z", axis=0),
+            node("Resize", "x - - z", "u", mode="nearest"),
+            node("Conv", "u w", "y"),
+        ],
+        {**X, "k": ["N", 2, "H2", "W2"]},
+        "y",
+        w=whole(3, 5, 3, 3),
+        two=np.array([2]),
+        four=np.array([4]),
+        nc=np.array([1, 5]),
+    )
+    assert reason(model).startswith("A7: its factor cannot be proved")
+
+
+def test_unknown_shapes_ask_for_them() -> None:
+    model = graph(
+        [
+            helper.make_node("Custom", ["x"], ["c"], domain="com.example"),
+            node("DepthToSpace", "c", "u", blocksize=2),
+        ],
+        X,
+        "u",
+        domain="com.example",
+    )
+    assert "give the model's input shapes" in reason(model, "deconv")
+
+
+def test_custom_operators_around_are_left_alone() -> None:
+    model = graph(
+        [
+            node("ConvTranspose", "x w", "u", strides=[2, 2]),
+            helper.make_node("ConvTranspose", ["u"], ["y"], domain="com.example"),
+        ],
+        X,
+        "y",
+        domain="com.example",
+        w=whole(5, 3, 2, 2),
+    )
+    result = rewrite(model)
+    assert [(n.domain, n.op_type) for n in result.model.graph.node] == [
+        ("", "Conv"),
+        ("", "DepthToSpace"),
+        ("com.example", "ConvTranspose"),
+    ]
+
+
+def test_shorter_than_the_border_cells_is_an_error_at_run_time_never_a_wrong_result() -> None:
+    from subpixel.rewrite.running import RunFailure, Runner
+
+    model = resize(mode="linear")
+    result = rewrite(model)
+    (site,) = result.report["sites"]
+    assert site["smallest"] == [4, 3]  # the end is padded by two
+    before, after = Runner(model), Runner(result.model)
+    for H in (1, 2, 3, 4):
+        for W in (1, 2, 3):
+            x = np.random.default_rng(0).integers(-4, 5, (1, 5, H, W)).astype(np.float32)
+            try:
+                y = after({"x": x})
+            except RunFailure:
+                assert H < 4 or W < 3
+                continue
+            assert np.array_equal(y, before({"x": x}))
+
+
+def test_stated_sizes_below_the_border_cells_are_composed_for_that_size() -> None:
+    model = graph(
+        [
+            node("Resize", "x - s", "u", mode="linear"),
+            node("Conv", "u w b", "y", pads=[1] * 4),
+        ],
+        {"x": [1, 5, 1, 2]},
+        "y",
+        w=whole(3, 5, 3, 3),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    rewritten(model, gone="Resize", sizes=[(1, 2)])
+
+
+# --- files and calls ---------------------------------------------------------------------------------
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    cases = {"empty": b"", "noise": b"\x00\x01noise" * 9, "text": b"not a model"}
+    for name, content in cases.items():
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            rewrite(path)
+    good = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2)).SerializeToString()
+    (tmp_path / "cut.onnx").write_bytes(good[: len(good) // 2])
+    with pytest.raises(InputError, match=r"cut\.onnx"):
+        rewrite(tmp_path / "cut.onnx")
+    with pytest.raises(InputError, match="does not exist"):
+        rewrite(tmp_path / "none.onnx")
+    with pytest.raises(InputError, match="is a folder"):
+        rewrite(tmp_path)
+
+
+def test_external_data_outside_the_folder(tmp_path: Path) -> None:
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2))
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    onnx.save(model, inside / "m.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
+    assert rewrite(inside / "m.onnx").report["rewritten"] == 1
+    (inside / "w.bin").rename(tmp_path / "w.bin")
+    moved = onnx.load(inside / "m.onnx", load_external_data=False)
+    moved.graph.initializer[0].external_data[0].value = "../w.bin"
+    (inside / "m.onnx").write_bytes(moved.SerializeToString())
+    with pytest.raises(InputError, match="outside its own folder"):
+        rewrite(inside / "m.onnx")
+
+
+def test_unknown_goal_and_unknown_opset() -> None:
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2))
+    with pytest.raises(UsageError, match="unknown goal 'fast'"):
+        rewrite(model, "fast")
+    model.opset_import[0].version = 9999
+    with pytest.raises(InputError, match="opset 9999"):
+        rewrite(model)

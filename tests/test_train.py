@@ -294,7 +294,11 @@ def test_starting_from_weights_of_another_scale(config, tmp_path):
     theirs = read_weights(train(third).output)
     np.testing.assert_allclose(theirs.weights["conv2.weight"], ours.weights["conv2.weight"], atol=1e-6)
     assert theirs.weights["conv3.weight"].shape == (9, 32, 3, 3)
-    assert theirs.header["recipe"]["initial"] == "out.safetensors"
+    assert theirs.header["started_from"] == {
+        "file": "out.safetensors",
+        "recipe": ours.header["recipe"],
+        "fresh": ["conv3.weight", "conv3.bias"],
+    }
 
 
 def test_any_integer_scale_trains_and_runs(config, folder):

@@ -67,8 +67,8 @@ def load_checkpoint(
         raise InputError(f"{path} is not a whole checkpoint ({error}): delete it and start again") from error
 
 
-def load_initial(path: Path, module: NetworkModule) -> list[str]:
-    """Copy the weights that fit from a weight file of the same model; returns the names that stay fresh.
+def load_initial(path: Path, module: NetworkModule) -> dict[str, object]:
+    """Copy the weights that fit from a weight file of the same model; returns what a header says of that.
 
     Raises:
         InputError: if the file is broken or of another model.
@@ -84,7 +84,7 @@ def load_initial(path: Path, module: NetworkModule) -> list[str]:
                 module.weight(name).copy_(torch.from_numpy(tensors[name]))
             else:
                 fresh.append(name)
-    return fresh
+    return {"file": path.name, "recipe": header.get("recipe"), "fresh": fresh}
 
 
 def as_read(config: dict[str, object]) -> dict[str, object]:

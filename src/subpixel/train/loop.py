@@ -70,8 +70,7 @@ def train(config: TrainConfig) -> TrainResult:
 
     module = NetworkModule(network)
     initialise(module, config.seed)
-    if config.initial is not None:
-        load_initial(config.initial, module)
+    started_from = load_initial(config.initial, module) if config.initial is not None else None
     module.to(device)
     parameters = list(module.parameters())
     for parameter in parameters:
@@ -128,6 +127,7 @@ def train(config: TrainConfig) -> TrainResult:
         "colour": "Y of BT.601, 16..235 of 255",
         "value_range": [0.0, 1.0],
         "recipe": config.recipe(),
+        "started_from": started_from,
         "pictures": data.story,
         "held_out": {"names": [pair.name for pair in data.held_out], "psnr": score},
         "figures": [],

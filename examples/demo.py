@@ -18,13 +18,13 @@ from subpixel.media.resample import imresize
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "demo-output"
 SCALE = 3
-DETAILS = ((225, 95), (560, 330))  # left, top of the windows shown in comparison.png
+DETAILS = ((100, 120), (330, 190))  # left, top of the windows shown in comparison.png
 WINDOW, ZOOM = (132, 99), 3
 
 
 def main() -> None:
     OUT.mkdir(exist_ok=True)
-    original = np.asarray(Image.open(HERE / "otters.png").convert("RGB"))
+    original = np.asarray(Image.open(HERE / "colosseum.png").convert("RGB"))
     small = imresize(original, 1 / SCALE)
     Image.fromarray(small).save(OUT / "small.png")
 

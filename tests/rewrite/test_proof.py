@@ -212,5 +212,5 @@ def test_a_reader_that_errs_is_refused(mistake: Callable[[Any], Any], monkeypatc
         return replace(reading, layers=tuple(mistake(layer) for layer in reading.layers))
 
     monkeypatch.setitem(reader.READERS, "ConvTranspose", wrong)
-    (site,) = rewrite(transposed()).report["sites"]
+    (site,) = rewrite(transposed(), "lr").report["sites"]
     assert "differs" in site["refused"]

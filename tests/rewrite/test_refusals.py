@@ -205,7 +205,7 @@ def test_custom_operators_around_are_left_alone() -> None:
         domain="com.example",
         w=whole(5, 3, 2, 2),
     )
-    result = rewrite(model)
+    result = rewrite(model, "lr")
     assert [(n.domain, n.op_type) for n in result.model.graph.node] == [
         ("", "Conv"),
         ("", "DepthToSpace"),
@@ -217,7 +217,7 @@ def test_shorter_than_the_border_cells_is_an_error_at_run_time_never_a_wrong_res
     from subpixel.rewrite.running import RunFailure, Runner
 
     model = resize(mode="linear")
-    result = rewrite(model)
+    result = rewrite(model, "lr")
     (site,) = result.report["sites"]
     assert site["smallest"] == [4, 3]  # the end is padded by two
     before, after = Runner(model), Runner(result.model)
@@ -256,15 +256,15 @@ def test_bad_files(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.onnx"
         path.write_bytes(content)
         with pytest.raises(InputError, match=name):
-            rewrite(path)
+            rewrite(path, "lr")
     good = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2)).SerializeToString()
     (tmp_path / "cut.onnx").write_bytes(good[: len(good) // 2])
     with pytest.raises(InputError, match=r"cut\.onnx"):
-        rewrite(tmp_path / "cut.onnx")
+        rewrite(tmp_path / "cut.onnx", "lr")
     with pytest.raises(InputError, match="does not exist"):
-        rewrite(tmp_path / "none.onnx")
+        rewrite(tmp_path / "none.onnx", "lr")
     with pytest.raises(InputError, match="is a folder"):
-        rewrite(tmp_path)
+        rewrite(tmp_path, "lr")
 
 
 def test_external_data_outside_the_folder(tmp_path: Path) -> None:
@@ -272,13 +272,13 @@ def test_external_data_outside_the_folder(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     onnx.save(model, inside / "m.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
-    assert rewrite(inside / "m.onnx").report["rewritten"] == 1
+    assert rewrite(inside / "m.onnx", "lr").report["rewritten"] == 1
     (inside / "w.bin").rename(tmp_path / "w.bin")
     moved = onnx.load(inside / "m.onnx", load_external_data=False)
     moved.graph.initializer[0].external_data[0].value = "../w.bin"
     (inside / "m.onnx").write_bytes(moved.SerializeToString())
     with pytest.raises(InputError, match="outside its own folder"):
-        rewrite(inside / "m.onnx")
+        rewrite(inside / "m.onnx", "lr")
 
 
 def test_unknown_goal_and_unknown_opset() -> None:
@@ -287,4 +287,4 @@ def test_unknown_goal_and_unknown_opset() -> None:
         rewrite(model, "fast")
     model.opset_import[0].version = 9999
     with pytest.raises(InputError, match="opset 9999"):
-        rewrite(model)
+        rewrite(model, "lr")

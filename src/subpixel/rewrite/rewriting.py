@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from onnx import GraphProto, ModelProto
+from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.algebra import Cells, Op
 from subpixel.errors import InputError, UsageError
 from subpixel.rewrite.build import Built, build, joined
 from subpixel.rewrite.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewrite.clock import Clock, RuntimeClock
 from subpixel.rewrite.commute import find_commuting, swap
 from subpixel.rewrite.edit import Edit, apply_edits, check, names_in
+from subpixel.rewrite.fastest import FORMS, Alternative, choose, print_of
+from subpixel.rewrite.fastest import Form as FastForm
 from subpixel.rewrite.forms import Form, forms
 from subpixel.rewrite.graph import View, infer, opset_of, subgraphs, types_of
 from subpixel.rewrite.model_file import load
+from subpixel.rewrite.neighbourhood import input_feeds, values_of
 from subpixel.rewrite.prove import Proof, prove
 from subpixel.rewrite.refusal import Refusal
 from subpixel.rewrite.report import Entry, entry, refused
-from subpixel.rewrite.sites import GOALS, Site, find_sites
+from subpixel.rewrite.sites import GOALS, Site, candidate_sites, find_sites
 from subpixel.rewrite.write_plan import shortest
 
 GROWTH = 16.0
@@ -58,31 +62,134 @@ class Wish:
     growth: float | None
 
 
-def rewrite(model: ModelProto | str | Path, goal: str = "lr", *, growth: float | None = GROWTH) -> Rewritten:
+def rewrite(
+    model: ModelProto | str | Path,
+    goal: str = "fastest",
+    *,
+    runtime: str = "onnxruntime",
+    threads: int | None = None,
+    inputs: dict[str, Sequence[int]] | None = None,
+    growth: float | None = GROWTH,
+    clock: Clock | None = None,
+) -> Rewritten:
     """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
 
     Args:
         model: an ONNX model or its file; never changed.
-        goal: "lr" (no transposed convolution left, convolutions after an upsampling moved before it) or
-            "deconv" (no DepthToSpace left).
+        goal: "fastest" (the form that the clock likes best at each site, and the original model unless the whole
+            is faster), "lr" (no transposed convolution left, convolutions after an upsampling moved before it)
+            or "deconv" (no DepthToSpace left).
+        runtime: "onnxruntime" or "openvino": where `fastest` measures.
+        threads: how many it measures with; default: one per physical core.
+        inputs: whole shapes by input name, to measure with where the model leaves sizes open. The model stays open.
         growth: how many times the weights of a site may grow (small sites freely); None lifts the cap.
+        clock: measures instead of the runtime.
 
     Raises:
-        UsageError: an unknown goal.
-        InputError: the file is no valid ONNX model.
+        UsageError: an unknown goal or runtime, or open sizes that `fastest` needs and `inputs` does not give.
+        InputError: the file is no valid ONNX model, or does not run.
     """
     if goal not in GOALS:
         raise UsageError(f"unknown goal {goal!r}: choose {', '.join(GOALS)}")
+    original = load(model)
     copy = ModelProto()
-    copy.CopyFrom(load(model))
+    copy.CopyFrom(original)
     fault = check(copy)
     if fault:
         raise InputError(f"the model is not valid ONNX: {fault}")
-    outcome = rewrite_graph(copy, Wish(goal, growth))
+    wish = Wish(goal, growth)
+    if goal == "fastest":
+        whole = _make_faster(original, copy, wish, clock or RuntimeClock(runtime, threads), inputs)
+    else:
+        outcome = rewrite_graph(copy, wish)
+        whole = {"sites": outcome.entries, "rewritten": outcome.rewritten, "ms_before": None, "ms_after": None}
     fault = check(copy)
     if fault:
         raise AssertionError(f"rewriting made an invalid model: {fault}")
-    return Rewritten(copy, {"sites": outcome.entries, "rewritten": outcome.rewritten})
+    errors = [site["max_error"] for site in whole["sites"] if site["max_error"] is not None]
+    return Rewritten(copy, {"goal": goal, **whole, "max_error": max(errors, default=0.0)})
+
+
+def _make_faster(
+    original: ModelProto, copy: ModelProto, wish: Wish, clock: Clock, inputs: dict[str, Sequence[int]] | None
+) -> dict[str, Any]:
+    """Rewrite `copy` where the clock says so; it becomes the original again unless the whole is faster."""
+    feeds = input_feeds(copy, inputs)
+    view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph))
+    edits, entries = choose(
+        view, _alternatives(view, wish), clock, lambda names: values_of(copy, names, feeds), copy.ir_version
+    )
+    apply_edits(copy.graph, edits, copy.ir_version)
+    report: dict[str, Any] = {"sites": entries, "rewritten": len(edits), "ms_before": None, "ms_after": None}
+    if not edits:
+        copy.CopyFrom(original)
+        return {**report, "clock": clock.identity}
+    before, after = clock.race([original, copy], feeds, ["original", "rewritten"])
+    report |= {"ms_before": before, "ms_after": after, "clock": clock.identity}
+    if before is None or after is None or after > before:
+        copy.CopyFrom(original)
+        reason = "the model as a whole is no faster with it: the original is returned"
+        for site in entries:
+            if site["refused"] is None:
+                site.update(refused=reason, law="clock", form=None)
+        report |= {"rewritten": 0, "ms_after": before}
+    return report
+
+
+def _alternatives(view: View, wish: Wish) -> list[Alternative]:
+    """Sites of the main graph with the forms that can be timed."""
+    readings, _ = read_all(view)
+    taken = names_in(view)
+    found = []
+    for site in candidate_sites(view, find_chains(view, readings)):
+        try:
+            whole = joined(view, site)
+            choices = _choices(view, site, wish, whole)
+        except Refusal:
+            continue
+        written = []
+        for at in range(min(FORMS, max(len(c) for c in choices))):
+            picked = [c[min(at, len(c) - 1)] for c in choices]
+            try:
+                built = build(view, site, picked, set(taken), _weights_of(view, site), wish.growth)
+            except Refusal:
+                continue
+            name = "; ".join(form.name for form in picked)
+            written.append(
+                FastForm(name, built.nodes, built.weights, partial(_proved, view, site, built, wish, picked))
+            )
+        text = print_of(whole)
+        found.append(
+            Alternative(site.node, site.law, site.nodes, tuple(site.sources), site.output, tuple(written), text)
+        )
+    for resize, conv in find_commuting(view, readings):
+        if readings.get(resize.output[0]) is not None:
+            continue  # a resize with a kernel has this form among its others
+        try:
+            nodes, weights, error, count = swap(view, resize, conv, readings, set(taken))
+        except Refusal:
+            continue
+        shown = partial(_commuted, resize, error, count)
+        text = f"{resize.op_type} {[a.SerializeToString() for a in resize.attribute]} 1×1 {conv.output[0]}"
+        form = FastForm("1×1 convolution first", nodes, weights, shown)
+        found.append(Alternative(resize, "A7", (resize, conv), (resize.input[0],), conv.output[0], (form,), text))
+    return found
+
+
+def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
+    proof = prove(view, site, built, partial(_again, wish=wish, picked=picked), partial(_same_site, site=site))
+    return _entry(site, built, proof, _weights_of(view, site))
+
+
+def _same_site(view: View, site: Site) -> list[Site]:
+    """The site in a graph of its own: of those that might be spelled faster, the one that covers all of it."""
+    found = candidate_sites(view, find_chains(view, read_all(view)[0]))
+    return [copy for copy in found if copy.output == site.output and copy.sources == site.sources][:1]
+
+
+def _commuted(resize: NodeProto, error: float, count: int) -> Entry:
+    proof = {"normal_form": False, "sizes": count, "bit_equal_on_integers": False}
+    return entry(resize, law="A7", form="1×1 convolution first", max_error=error, proof=proof)
 
 
 def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
@@ -117,8 +224,7 @@ def _commute_all(view: View, outcome: Outcome) -> list[Edit]:
             outcome.add(refused(resize, refusal))
             continue
         edits.append(Edit(conv.output[0], nodes, weights))
-        proof = {"normal_form": False, "sizes": count, "bit_equal_on_integers": False}
-        outcome.add(entry(resize, law="A7", form="1×1 convolution first", max_error=error, proof=proof))
+        outcome.add(_commuted(resize, error, count))
     return edits
 
 

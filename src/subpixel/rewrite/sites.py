@@ -139,8 +139,11 @@ def _trimmed(chain: Chain) -> Chain:
     """Without readings at the end that do nothing, or only pad for somebody else."""
     readings = chain.readings
     while len(readings) > 1 and not has(readings[-1], (*UPSAMPLERS, layers.Convolution, layers.AveragePool)):
-        if readings[-1].layers and not has(readings[-1], layers.Pad):
-            break  # a scale or shift folds into what comes before it
+        pads = [
+            p for layer in readings[-1].layers if isinstance(layer, layers.Pad) for pair in layer.pads for p in pair
+        ]
+        if readings[-1].layers and max(pads, default=0) <= 0:
+            break  # a scale or shift folds into what comes before it, a crop costs nothing
         readings = readings[:-1]
     return Chain(readings)
 
@@ -172,6 +175,34 @@ def law_of(chain: tuple[Layer, ...]) -> str:
     if isinstance(first, layers.Resize):
         return "A6" if first.mode == "nearest" else "A7"
     return "A9" if isinstance(first, layers.PeriodicShuffle) else "A1"
+
+
+def candidate_sites(view: View, chains: list[Chain]) -> list[Site]:
+    """Every site that might be spelled faster, overlapping ones included: whole chains, and up to each upsampling."""
+    sites = _concat_sites(view, chains)
+    for chain in chains:
+        start = _start(chain)
+        if start is None:
+            continue
+        whole = _trimmed(chain.part(start))
+        weighted = (layers.Convolution, layers.TransposedConvolution)
+        ends = [i + 1 for i, r in enumerate(whole.readings) if has(r, UPSAMPLERS)]
+        for stop in dict.fromkeys([len(whole.readings), *ends[:1]]):
+            part = _with_scales(whole, stop)
+            if part.has(weighted):
+                sites.append(_site(part))
+    unique = {tuple(id(n) for n in site.nodes): site for site in sites}
+    return list(unique.values())
+
+
+def _with_scales(chain: Chain, stop: int) -> Chain:
+    """The chain up to `stop` and the scales, shifts and crops right after it."""
+    rest = chain.readings[stop:]
+    while rest and all(isinstance(layer, layers.Affine | layers.Pad) for layer in rest[0].layers):
+        if any(p > 0 for layer in rest[0].layers if isinstance(layer, layers.Pad) for pair in layer.pads for p in pair):
+            break
+        stop, rest = stop + 1, rest[1:]
+    return chain.part(0, stop)
 
 
 # --- A8: a convolution over a concatenation ------------------------------------------------------------------------

@@ -110,6 +110,9 @@ def write_cells(writer: Writer, cells: Cells, x: str) -> str:
         raise Refusal(
             "opset 10 infers wrong shapes for a Slice where sizes are symbols: convert the model to opset 11 first"
         )
+    if 0 in cells.taps:  # nothing but bias: runtimes still want a tap
+        shape = [max(n, 1) if i > 2 * cells.dim + 1 else n for i, n in enumerate(cells.kernel.shape)]
+        cells = replace(cells, kernel=np.zeros(shape))
     along = [_stretches(cells, axis) for axis in range(cells.dim)]
     count = int(np.prod([len(s) for s in along]))
     if count > 125:

@@ -1,0 +1,111 @@
+"""Clocks: which of some models is fastest in a runtime, measured in turns so that a slow moment meets all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from statistics import median
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from subpixel.errors import UsageError
+
+Feeds = dict[str, NDArray[Any]]
+Run = Callable[[], object]
+
+
+class Clock(Protocol):
+    """What `rewrite(goal="fastest")` measures with; a test may bring its own."""
+
+    identity: str
+    """Machine, runtime, version, threads: timings with another identity say nothing here."""
+
+    def race(self, models: Sequence[ModelProto], feeds: Feeds, names: Sequence[str]) -> list[float | None]:
+        """Milliseconds per run of each model, None for one that the runtime does not take. `names` are for the log."""
+        ...
+
+
+class RuntimeClock:
+    """Median milliseconds in onnxruntime or OpenVINO, the models run in turns."""
+
+    def __init__(self, runtime: str = "onnxruntime", threads: int | None = None, seconds: float = 1.0) -> None:
+        from subpixel.runtime.cores import available_cores
+
+        if runtime not in _OPENERS:
+            raise UsageError(f"unknown runtime {runtime!r} to measure in: choose {', '.join(_OPENERS)}")
+        self.runtime, self.threads, self.seconds = runtime, threads or available_cores(), seconds
+        self.identity = f"{_machine()}, {runtime} {_version(runtime)}, {self.threads} threads"
+
+    def race(self, models: Sequence[ModelProto], feeds: Feeds, names: Sequence[str]) -> list[float | None]:
+        """See `Clock`. Stops after `seconds` of running, after 40 rounds at the latest."""
+        runs: list[Run | None] = []
+        for model in models:
+            try:
+                run = _OPENERS[self.runtime](model, feeds, self.threads)
+                run()  # the first run at a size allocates
+                run()
+                runs.append(run)
+            except Exception:  # whatever a runtime has against a model, it is no candidate
+                runs.append(None)
+        times: list[list[float]] = [[] for _ in models]
+        start = perf_counter()
+        for round_ in range(40):
+            for run_, taken in zip(runs, times, strict=True):
+                if run_ is not None:
+                    before = perf_counter()
+                    run_()
+                    taken.append(perf_counter() - before)
+            if round_ >= 4 and perf_counter() - start > self.seconds:
+                break
+        return [1e3 * median(taken) if taken else None for taken in times]
+
+
+def _onnxruntime(model: ModelProto, feeds: Feeds, threads: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, feeds)
+
+
+def _openvino(model: ModelProto, feeds: Feeds, threads: int) -> Run:
+    from subpixel.runtime import on_openvino  # imports openvino without its telemetry
+
+    openvino = vars(on_openvino)["openvino"]
+    core = openvino.Core()
+    options = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
+    read = core.read_model(BytesIO(model.SerializeToString()))
+    request = core.compile_model(read, "CPU", options).create_infer_request()
+    return lambda: request.infer(feeds, share_inputs=True)
+
+
+_OPENERS: dict[str, Callable[[ModelProto, Feeds, int], Run]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def _machine() -> str:
+    from subpixel.runtime.choice import _processor
+
+    return _processor()
+
+
+def noise(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Input to measure with: numbers of ordinary size, neither zeros nor denormal."""
+    return np.random.default_rng(0).standard_normal(tuple(shape)).astype(dtype)

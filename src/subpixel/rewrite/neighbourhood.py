@@ -1,0 +1,134 @@
+"""A site with what stands around it, as a model to time: alone it would miss layout changes and fusions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from subpixel.errors import InputError, UsageError
+from subpixel.rewrite.clock import Feeds, noise
+from subpixel.rewrite.graph import View, subgraphs
+
+Values = dict[str, tuple[tuple[int, ...], np.dtype[np.generic]]]
+"""Shape and type by value name, for one set of inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """A model of the site and its direct neighbours, and the values that it is fed with."""
+
+    model: ModelProto
+    inputs: tuple[str, ...]
+
+    def feeds(self, values: Values) -> Feeds:
+        """Noise of the real shapes."""
+        return {name: noise(*values[name]) for name in self.inputs}
+
+
+def around(
+    view: View, nodes: Sequence[NodeProto], sources: Sequence[str], output: str, ir_version: int
+) -> Neighbourhood:
+    """The site's nodes, those that write its sources, and those that read its output."""
+    chosen = {id(node): node for node in nodes}
+    near = [view.producers[name] for name in sources if name in view.producers] + view.consumers[output]
+    for node in near:
+        if not node.domain and not subgraphs(node) and all(view.constant(o) is None for o in node.output if o):
+            chosen[id(node)] = node
+    inside = [node for node in view.graph.node if id(node) in chosen]
+    written = {name for node in inside for name in node.output}
+    weights = {}
+    inputs: list[str] = []
+    for node in inside:
+        for name in node.input:
+            if not name or name in written or name in weights or name in inputs:
+                continue
+            value = view.constant(name)
+            if value is None:
+                inputs.append(name)
+            else:
+                weights[name] = value
+    read = {name for node in inside for name in node.input}
+    outside = {id(n) for n in view.graph.node} - set(chosen)
+    ends = [
+        name
+        for name in written
+        if name and (name in view.outputs or name not in read or any(id(n) in outside for n in view.consumers[name]))
+    ]
+    graph = helper.make_graph(
+        inside,
+        "neighbourhood",
+        [onnx.ValueInfoProto(name=name) for name in inputs],
+        [onnx.ValueInfoProto(name=name) for name in sorted(ends)],
+        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", view.opset)], ir_version=max(ir_version, 4))
+    return Neighbourhood(model, tuple(inputs))
+
+
+def with_types(model: ModelProto, values: Values) -> ModelProto:
+    """The model with the types of its inputs written in."""
+    for value in model.graph.input:
+        shape, dtype = values[value.name]
+        value.CopyFrom(helper.make_tensor_value_info(value.name, helper.np_dtype_to_tensor_dtype(dtype), shape))
+    return model
+
+
+def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> Feeds:
+    """Noise for the model's inputs.
+
+    Raises:
+        UsageError: a size is open and not given, or given for no input.
+    """
+    feeds: Feeds = {}
+    weights = {t.name for t in model.graph.initializer}
+    given = dict(inputs or {})
+    for value in model.graph.input:
+        if value.name in weights:
+            continue
+        tensor = value.type.tensor_type
+        dims = [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
+        shape: list[int | None] = [int(n) for n in given.pop(value.name, [])] or [
+            1 if i == 0 and n is None else n for i, n in enumerate(dims)
+        ]
+        if (
+            None in shape
+            or len(shape) != len(dims)
+            or any(n is not None and n != s for n, s in zip(dims, shape, strict=True))
+        ):
+            stated = "×".join("?" if n is None else str(n) for n in dims)
+            raise UsageError(f"input {value.name!r} has shape {stated}: give its whole shape, {value.name}=1x3x224x224")
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        whole = [int(n) for n in shape if n is not None]
+        feeds[value.name] = noise(whole, dtype) if dtype.kind == "f" else np.zeros(whole, dtype)
+    if given:
+        raise UsageError(f"the model has no input {sorted(given)[0]!r}: it has {', '.join(sorted(feeds))}")
+    return feeds
+
+
+def values_of(model: ModelProto, names: Sequence[str], feeds: Feeds) -> Values:
+    """Shapes and types of values inside the model, found by running it once.
+
+    Raises:
+        InputError: onnxruntime does not run the model.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    have = {value.name for value in copy.graph.output}
+    inner = [name for name in names if name not in feeds]
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner if name not in have)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        found = session.run(inner, feeds) if inner else session.run(None, feeds)[:0]
+    except Exception as error:  # onnxruntime's exceptions share no class but Exception
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"onnxruntime does not run the model, so nothing can be timed: {reason}") from error
+    values: Values = {name: (x.shape, x.dtype) for name, x in feeds.items()}
+    values.update({name: (x.shape, x.dtype) for name, x in zip(inner, found, strict=True)})
+    return values

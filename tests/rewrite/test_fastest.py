@@ -1,0 +1,212 @@
+"""Goal `fastest` with a clock that says what the test wants: every form gets its turn, nothing gets slower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from rewrite.graphs import assert_same, counts, graph, node, whole
+from subpixel.errors import InputError, UsageError
+from subpixel.rewrite import rewrite
+from subpixel.rewrite.clock import RuntimeClock
+from subpixel.rewrite.rewriting import Rewritten
+
+X: Any = {"x": ["N", 4, "H", "W"]}
+SIZE = {"x": [1, 4, 6, 7]}
+
+
+class Fake:
+    """Forms whose name holds `likes` take 1 ms, all others 2; the rewritten whole takes `whole` ms of 2."""
+
+    def __init__(self, likes: str, whole: float = 1.0) -> None:
+        self.identity, self.likes, self.whole, self.races = f"fake {likes}", likes, whole, 0
+        self.seen: set[str] = set()
+
+    def race(
+        self, models: Sequence[onnx.ModelProto], feeds: dict[str, np.ndarray], names: Sequence[str]
+    ) -> list[float | None]:
+        if list(names) == ["original", "rewritten"]:
+            return [2.0, self.whole]
+        self.races += 1
+        self.seen |= set(names)
+        for model in models:  # what is timed must be a model that runs
+            assert RuntimeClock(seconds=0.0, threads=1).race([model], feeds, ["it"]) != [None]
+        return [1.0 if self.likes in name else 2.0 for name in names]
+
+
+def transposed() -> onnx.ModelProto:
+    return graph(
+        [
+            node("Relu", "x", "r"),
+            node("ConvTranspose", "r w b", "u", strides=[2, 2], pads=[1] * 4),
+            node("Sigmoid", "u", "y"),
+        ],
+        X,
+        "y",
+        w=whole(4, 3, 4, 4),
+        b=whole(3),
+    )
+
+
+def nearest() -> onnx.ModelProto:
+    resize = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return graph(
+        [node("Resize", "x - s", "u", **resize), node("Conv", "u w b", "y", pads=[1] * 4)],
+        X,
+        "y",
+        w=whole(3, 4, 3, 3),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
+def linear() -> onnx.ModelProto:
+    return graph(
+        [node("Resize", "x - s", "u", mode="linear"), node("Conv", "u w b", "y", pads=[1] * 4)],
+        X,
+        "y",
+        w=whole(3, 4, 3, 3),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
+def pointwise() -> onnx.ModelProto:
+    return graph(
+        [
+            node("Resize", "x - s", "u", mode="linear", coordinate_transformation_mode="align_corners"),
+            node("Conv", "u w b", "y"),
+        ],
+        X,
+        "y",
+        w=whole(3, 4, 1, 1),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
+def concat() -> onnx.ModelProto:
+    return graph(
+        [
+            node("ConvTranspose", "x t", "u", strides=[2, 2]),
+            node("Concat", "u k", "c", axis=1),
+            node("Conv", "c w b", "y", pads=[1] * 4),
+        ],
+        {**X, "k": ["N", 2, "2H", "2W"]},
+        "y",
+        t=whole(4, 3, 2, 2),
+        w=whole(3, 5, 3, 3),
+        b=whole(3),
+    )
+
+
+def faster(model: onnx.ModelProto, clock: Fake, **options: Any) -> Rewritten:
+    inputs = {"k": [1, 2, 12, 14], **SIZE} if len(model.graph.input) > 1 else SIZE
+    return rewrite(model, clock=clock, inputs=inputs, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "likes", "has"),
+    [
+        (transposed, "shuffle, CRD, crop", "DepthToSpace Slice"),
+        (transposed, "shuffle, DCR", "DepthToSpace"),
+        (transposed, "per phase", "Concat DepthToSpace"),
+        (nearest, "convolution + shuffle", "DepthToSpace"),
+        (nearest, "transposed", "ConvTranspose"),
+        (nearest, "per phase", "Concat"),
+        (linear, "border cells", "Slice DepthToSpace"),
+        (pointwise, "1×1 convolution first", "Conv Resize"),
+        (concat, "crop (1, 1)", "Add DepthToSpace"),
+    ],
+)
+def test_the_form_that_wins_is_written(make: Any, likes: str, has: str) -> None:
+    model, clock = make(), Fake(likes)
+    result = faster(model, clock)
+    assert result.report["rewritten"] == 1, result.report
+    (site,) = [s for s in result.report["sites"] if s["refused"] is None]
+    assert likes in site["form"]
+    assert (site["ms_before"], site["ms_after"]) == (2.0, 1.0)
+    assert (result.report["ms_before"], result.report["ms_after"]) == (2.0, 1.0)
+    left = counts(result.model)
+    assert all(left[op] for op in has.split()), left
+    assert_same(model, result.model, [(5, 6), (8, 7)], exact=make is not pointwise)
+    # the second time the winner is what is there, and its timing is remembered
+    again = faster(result.model, clock)
+    assert again.report["rewritten"] == 0
+    assert again.model.SerializeToString() == result.model.SerializeToString()
+
+
+def test_one_dimensional_overlap_add() -> None:
+    model = graph(
+        [node("ConvTranspose", "x w b", "y", strides=[4], pads=[2, 1])],
+        {"x": ["N", 3, "T"]},
+        "y",
+        w=whole(3, 2, 11),
+        b=whole(2),
+    )
+    result = rewrite(model, clock=Fake("overlap-add"), inputs={"x": [1, 3, 9]})
+    assert result.report["rewritten"] == 1, result.report
+    assert counts(result.model)["ConvTranspose"] == 0
+    assert_same(model, result.model, [(5,), (1,), (9,)])
+
+
+def test_nothing_is_rewritten_where_nothing_is_faster() -> None:
+    model = transposed()
+    result = faster(model, Fake("transposed"))  # what is there already
+    assert result.report["rewritten"] == 0
+    assert result.model.SerializeToString() == model.SerializeToString()
+    assert result.report["sites"][0]["refused"] == "no form beats what is there beyond the noise: kept"
+
+
+def test_the_original_is_returned_when_the_whole_is_slower() -> None:
+    model = transposed()
+    result = faster(model, Fake("shuffle", whole=2.5))
+    assert result.report["rewritten"] == 0
+    assert result.model.SerializeToString() == model.SerializeToString()
+    assert "the original is returned" in result.report["sites"][0]["refused"]
+
+
+def test_timings_are_remembered_by_normal_form() -> None:
+    clock = Fake("nothing at all")
+    faster(nearest(), clock)
+    races = clock.races
+    assert races
+    faster(nearest(), clock)  # other weights, the same geometry
+    assert clock.races == races
+
+
+def test_open_sizes_are_asked_for() -> None:
+    with pytest.raises(UsageError, match=r"input 'x' has shape \?×4×\?×\?: give its whole shape"):
+        rewrite(transposed(), clock=Fake("shuffle"))
+    with pytest.raises(UsageError, match="give its whole shape"):
+        rewrite(transposed(), clock=Fake("shuffle"), inputs={"x": [1, 5, 6, 7]})
+    with pytest.raises(UsageError, match="no input 'z'"):
+        rewrite(transposed(), clock=Fake("shuffle"), inputs={**SIZE, "z": [1]})
+    with pytest.raises(UsageError, match="unknown runtime 'tpu'"):
+        rewrite(transposed(), runtime="tpu", inputs=SIZE)
+
+
+def test_a_model_that_does_not_run() -> None:
+    model = graph(
+        [node("Reshape", "x t", "r"), node("ConvTranspose", "r w", "y", strides=[2, 2])],
+        X,
+        "y",
+        t=np.array([1, 4, 5, 5]),
+        w=whole(4, 3, 2, 2),
+    )
+    with pytest.raises(InputError, match="does not run the model"):
+        rewrite(model, clock=Fake("shuffle"), inputs=SIZE)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_with_the_real_clock(runtime: str) -> None:
+    pytest.importorskip(runtime)
+    model = nearest()
+    clock = RuntimeClock(runtime, threads=1, seconds=0.05)
+    result = rewrite(model, clock=clock, inputs=SIZE)
+    assert_same(model, result.model, [(5, 6)])
+    assert all(site["ms_before"] > 0 for site in result.report["sites"])

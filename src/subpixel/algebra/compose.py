@@ -48,6 +48,8 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
             f"the first layer gives {first.interior.maps[1]} maps on {first.dim} axes; "
             f"the second takes {second.maps[0]} on {second.dim}."
         )
+    if size is not None and len(size) != second.dim:
+        raise ValueError(f"`size` (={size}) needs {second.dim} lengths, one per axis.")
     held = tuple(p.size for p in first.places)
     if any(held) and size != held:
         raise ValueError(f"the first layer was composed for `size` {held}, not {size}: compose both for one.")
@@ -65,7 +67,13 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
 
 
 def compose_all(ops: Sequence[Op], size: tuple[int, ...] | None = None) -> Cells:
-    """A chain of ops in the order in which they run."""
+    """A chain of ops in the order in which they run.
+
+    Raises:
+        ValueError: no op is given, or `compose` refuses one.
+    """
+    if not ops:
+        raise ValueError("`ops` is empty: composing needs at least one.")
     return fold(lambda whole, op: compose(op, whole, size), ops[1:], as_cells(name_outside(ops[0])))
 
 

@@ -158,6 +158,7 @@ class AveragePool:
     def __post_init__(self) -> None:
         _check_maps_and(self.maps, "kernel_size", self.kernel_size)
         _check_maps_and(self.maps, "stride", self.stride)
+        _check_alike(self, "stride", "pads")
         if any(p < 0 for pair in self.pads for p in pair):
             raise ValueError(f"`pads` (={self.pads}) of a pooling must not be negative.")
 
@@ -215,6 +216,7 @@ class OverlapAdd:
     def __post_init__(self) -> None:
         _check_maps_and(self.maps, "kernel_size", self.kernel_size)
         _check_maps_and(self.maps, "stride", self.stride)
+        _check_alike(self, "stride", "pads")
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,7 @@ class ShiftedSum:
 
     def __post_init__(self) -> None:
         _check_maps_and(self.maps, "kernel_size", self.kernel_size)
+        _check_alike(self, "low", "grow")
 
 
 Layer = (
@@ -313,6 +316,14 @@ def _check_maps_and(maps: int, name: str, value: Ints) -> None:
         raise ValueError(f"`maps` (={maps}) must be at least 1.")
     if not value or any(v < 1 for v in value):
         raise ValueError(f"`{name}` (={value}) needs one integer ≥ 1 per axis.")
+
+
+def _check_alike(layer: AveragePool | OverlapAdd | ShiftedSum, *names: str) -> None:
+    d = len(layer.kernel_size)
+    for name in names:
+        value = getattr(layer, name)
+        if len(value) != d:
+            raise ValueError(f"`{name}` (={value}) needs {d} entries, one per axis of `kernel_size`.")
 
 
 def _check_shuffle(maps: int, factor: Ints, order: Order) -> None:

@@ -64,7 +64,13 @@ def common(*arrays: Array) -> list[Array]:
         dtype = np.result_type(*arrays)
         return [a.astype(dtype, copy=False) for a in arrays]
     xp, like = array_namespace(*tensors), tensors[0]
-    return [xp.asarray(a, dtype=like.dtype, device=device(like)) for a in arrays]
+    # asarray is for the others alone: given a tensor it would cut its gradient (torch < 2.13) or warn that it does not
+    return [
+        xp.asarray(a, dtype=like.dtype, device=device(like))
+        if is_numpy_array(a)
+        else xp.astype(a, like.dtype, copy=False)
+        for a in arrays
+    ]
 
 
 def as_numpy(array: Array) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from functools import singledispatch
 from math import prod
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from subpixel.algebra import layers
 from subpixel.algebra.arrays import NOTHING, Array, Index, gather, permute, reshape, zeros_like
@@ -72,7 +72,7 @@ def _(layer: layers.TransposedConvolution) -> Op:
 def _(layer: layers.Affine) -> Op:
     xp = array_namespace(layer.scale)
     C, ones = layer.scale.shape[0], (1,) * layer.dim
-    eye = xp.asarray(np.eye(C, dtype=np.int8), dtype=layer.scale.dtype)
+    eye = xp.asarray(np.eye(C, dtype=np.int8), dtype=layer.scale.dtype, device=device(layer.scale))
     return Op(
         kernel=reshape(eye * layer.scale, (C, *ones, C, *ones)),
         bias=reshape(layer.shift, (C, *ones)),

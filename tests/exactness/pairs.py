@@ -53,6 +53,7 @@ KINDS = (
     "zero insertion",
     "affine",
 )
+OFTEN = np.array([3, 3, *[1] * 9])  # the layers with weights more often
 COORDINATES = ("asymmetric", "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "tf_half_pixel_for_nn")
 LONGEST = 120  # per axis
 ROUNDINGS = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
@@ -147,10 +148,11 @@ def draw_pair(rng: Rng) -> Pair:
     """Two layers that fit and leave something of a small input."""
     while True:
         d = int(rng.choice([1, 2, 3], p=[0.6, 0.33, 0.07]))
-        first = draw(rng, str(rng.choice(KINDS)), int(rng.integers(1, 4)), d)
+        kinds = [str(kind) for kind in rng.choice(KINDS, 2, p=OFTEN / OFTEN.sum())]
+        first = draw(rng, kinds[0], int(rng.integers(1, 4)), d)
         if first.op.maps[1] > 9:
             continue
-        second = draw(rng, str(rng.choice(KINDS)), first.op.maps[1], d)
+        second = draw(rng, kinds[1], first.op.maps[1], d)
         size = _some(rng, 1, {1: 12, 2: 5, 3: 3}[d], d)
         middle = first.op.output_size(size)
         if second.op.maps[1] <= 9 and min(middle) >= 1 and min(second.op.output_size(middle)) >= 1:
@@ -185,7 +187,7 @@ def _bias(rng: Rng, O: int) -> Array | None:
 
 def convolution(rng: Rng, C: int, d: int) -> Drawn:
     g = _divisor(rng, C)
-    O = g * int(rng.integers(1, 3))
+    O = g * int(rng.integers(1, 5))
     K, s, dilation = (
         _some(rng, 1, (4, 3, 2)[d - 1], d),
         _some(rng, 1, (4, 3, 2)[d - 1], d),
@@ -197,7 +199,7 @@ def convolution(rng: Rng, C: int, d: int) -> Drawn:
 
 def transposed_convolution(rng: Rng, C: int, d: int) -> Drawn:
     g = _divisor(rng, C)
-    O = int(rng.integers(1, 3))
+    O = int(rng.integers(1, 4))
     K, s, dilation = (
         _some(rng, 1, (5, 4, 2)[d - 1], d),
         _some(rng, 1, (4, 3, 2)[d - 1], d),

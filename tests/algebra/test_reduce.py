@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from algebra.running import run
 from exactness.pairs import KINDS, draw
 from subpixel.algebra import (
     Affine,
@@ -103,6 +104,20 @@ def test_x_continued_otherwise_where_nothing_reads_it() -> None:
     )
     assert isinstance(whole, Op)
     assert whole.outside == "edge"
+
+
+def test_x_continued_otherwise_is_refused_where_a_border_cell_would_notice() -> None:
+    """Odd lengths repeat y[-1] = -2·x[L-2]; on one pixel that lies before x, where zeros have become its edge."""
+    chain = [convolution(np.array([[[-2]]]), None, 2, [(1, 0)]), Pad(1, ((0, 3),), "edge")]
+    normal = reduce(compose_all([lift(layer) for layer in chain]))
+    assert isinstance(normal, Cells)
+    for L in range(1, 9):
+        x = np.arange(1, L + 1).reshape(1, 1, L)
+        if L == 1:
+            with pytest.raises(ValueError, match="too short"):
+                normal.apply(x)
+        else:
+            np.testing.assert_array_equal(normal.apply(x), run(chain, x))
 
 
 def test_cells_for_one_size_keep_their_size() -> None:

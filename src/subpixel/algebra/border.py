@@ -32,7 +32,10 @@ def normal_border(cells: Cells) -> Cells:
     for axis in range(cells.dim):
         cells = _refine(cells, axis)
     zero, edge = _continued(cells, "zero"), _continued(cells, "edge")
-    return min(zero, edge, key=_size_of_border)
+    normal = min(zero, edge, key=_size_of_border)
+    if normal.outside != cells.outside:
+        normal = replace(normal, places=tuple(_inside(normal, axis) for axis in range(cells.dim)))
+    return normal
 
 
 def spell_out(cells: Cells, axis: int) -> Cells:
@@ -250,6 +253,32 @@ def _drop(cells: Cells, axis: int, outside: Outside) -> Cells:
                 kept.pop(0)
     named = [tuple(parts.add(_slice(cells, axis, q)) for q in kept) for kept in lists]
     return parts.on(cells, axis, _places(place, named))
+
+
+def _inside(cells: Cells, axis: int) -> Places:
+    """The places of `axis`, for lengths at which border sites read x alone: elsewhere it is continued otherwise now.
+
+    A cell from one border, met by an input so short that it reaches beyond the other, would read what it must not.
+    """
+    place, D, U, low = cells.places[axis], cells.down[axis], cells.up[axis], cells.low[axis]
+    if place.size is not None:
+        return place
+    used = [
+        np.unique(np.nonzero(as_numpy(_slice(cells, axis, q)[0]))[2 * cells.dim + 2 + axis])
+        for q in range(cells.count[axis])
+    ]
+
+    def reads_inside(L: int) -> bool:
+        count = site_count(output_length(L, U, D, cells.lengths[axis]), U)
+        last = place.last[L % D]
+        sites = [*enumerate(place.first), *enumerate(last, start=count - len(last))]
+        reads = [D * N + low + used[q] for N, q in sites]
+        return all((read >= 0).all() and (read < L).all() for read in reads)
+
+    least = long_lengths(cells, axis, border=len(place.first) + max(map(len, place.last)))[-1]
+    while least > place.least and reads_inside(least - 1):
+        least -= 1
+    return replace(place, least=least)
 
 
 def _size_of_border(cells: Cells) -> tuple[int, int]:

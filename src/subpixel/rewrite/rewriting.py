@@ -12,6 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.algebra import Cells, Op
 from subpixel.errors import InputError, UsageError
+from subpixel.rewrite import macs
 from subpixel.rewrite.build import Built, build, joined
 from subpixel.rewrite.chains import UPSAMPLING_OPS, find_chains, read_all
 from subpixel.rewrite.clock import Clock, RuntimeClock
@@ -60,6 +61,7 @@ class Wish:
 
     goal: str
     growth: float | None
+    shapes: macs.Shapes = field(default_factory=dict)
 
 
 def rewrite(
@@ -97,7 +99,7 @@ def rewrite(
     fault = check(copy)
     if fault:
         raise InputError(f"the model is not valid ONNX: {fault}")
-    wish = Wish(goal, growth)
+    wish = Wish(goal, growth, macs.shapes_of(copy, inputs))
     if goal == "fastest":
         whole = _make_faster(original, copy, wish, clock or RuntimeClock(runtime, threads), inputs)
     else:
@@ -178,7 +180,7 @@ def _alternatives(view: View, wish: Wish) -> list[Alternative]:
 
 def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
     proof = prove(view, site, built, partial(_again, wish=wish, picked=picked), partial(_same_site, site=site))
-    return _entry(site, built, proof, _weights_of(view, site))
+    return _entry(site, built, proof, _weights_of(view, site), wish)
 
 
 def _same_site(view: View, site: Site) -> list[Site]:
@@ -240,7 +242,7 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
             outcome.add(refused(site.node, refusal))
             continue
         edits.append(Edit(site.output, built.nodes, built.weights))
-        outcome.add(_entry(site, built, proof, before))
+        outcome.add(_entry(site, built, proof, before, wish))
     for node, why in unread:
         if node.op_type in UPSAMPLING_OPS and node.output[0] not in seen:
             seen.add(node.output[0])
@@ -300,7 +302,7 @@ def _weights_of(view: View, site: Site) -> int:
     return sum(value.size for value in values if value is not None and value.dtype.kind == "f")
 
 
-def _entry(site: Site, built: Built, proof: Proof, before: int) -> Entry:
+def _entry(site: Site, built: Built, proof: Proof, before: int, wish: Wish) -> Entry:
     least = [shortest(layer) for layer in built.layers if isinstance(layer, Cells)]
     return entry(
         site.node,
@@ -312,6 +314,8 @@ def _entry(site: Site, built: Built, proof: Proof, before: int) -> Entry:
             "sizes": proof.sizes,
             "bit_equal_on_integers": proof.exact,
         },
+        macs_before=macs.before(site, wish.shapes),
+        macs_after=macs.after(site, built.forms, wish.shapes),
         weights_before=before,
         weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f"),
         smallest=[max(axis) for axis in zip(*least, strict=True)] if least else None,

@@ -7,8 +7,9 @@ states and proves the laws A1–A15 that follow.
 
 from subpixel.algebra.adjoint import adjoint
 from subpixel.algebra.cells import Cells, Places
+from subpixel.algebra.checkerboard import checkerboard_index
 from subpixel.algebra.compose import compose, compose_all
-from subpixel.algebra.cost import Cost, cost
+from subpixel.algebra.cost import Cost, cost, receptive_field
 from subpixel.algebra.interpolation import nearest_offset
 from subpixel.algebra.lattice import block, shift
 from subpixel.algebra.layers import (
@@ -60,6 +61,7 @@ __all__ = [
     "adjoint",
     "apply",
     "block",
+    "checkerboard_index",
     "compose",
     "compose_all",
     "convolution",
@@ -67,6 +69,7 @@ __all__ = [
     "lift",
     "lower",
     "nearest_offset",
+    "receptive_field",
     "reduce",
     "same",
     "shift",

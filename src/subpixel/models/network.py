@@ -151,18 +151,24 @@ class Network:
 
     @property
     def receptive_field(self) -> int:
-        """LR pixels per axis that the HR pixels of one LR pixel, taken together, are made from."""
-        first, last = 0, self.scale - 1  # of the positions that are read, on the lattice after each step
-        for step in reversed(self.steps):
+        """Side of the square of LR pixels that one HR pixel is made from (the widest phase).
+
+        Which pixels a layer reads does not depend on its maps or weights: one map, one axis and ones tell.
+        """
+        import numpy as np
+
+        from subpixel.algebra import Resize, compose_all, convolution, lift, receptive_field, transposed_convolution
+
+        ops = []
+        for step in self.steps:
             if isinstance(step, Convolution):
-                first, last = first - step.kernel // 2, last + step.kernel // 2
-            elif isinstance(step, PeriodicShuffle):
-                first, last = first // step.scale, last // step.scale
+                ops.append(lift(convolution(np.ones((1, 1, step.kernel)), padding=step.kernel // 2)))
             elif isinstance(step, TransposedConvolution):
-                # y[j] reads every x[i] with 0 <= j + p - s·i < K.
-                s, p, k = step.stride, step.padding, step.kernel
-                first, last = -((k - 1 - p - first) // s), (last + p) // s
-        return last - first + 1
+                ones, s = np.ones((1, 1, step.kernel)), step.stride
+                ops.append(lift(transposed_convolution(ones, None, s, step.padding, step.output_padding)))
+            elif isinstance(step, PeriodicShuffle):
+                ops.append(lift(Resize(1, (step.scale,), "nearest")))  # every phase reads its own LR pixel
+        return receptive_field(compose_all(ops).interior)[0] if ops else 1
 
     def config(self) -> dict[str, object]:
         """What a weight file's header says of the architecture, and is checked against on reading."""

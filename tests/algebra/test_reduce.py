@@ -89,6 +89,14 @@ def test_outside_is_named_only_where_it_is_read() -> None:
     assert reduce(replace(padded, outside="edge")) != reduce(padded)
 
 
+def test_outside_is_not_named_where_its_weights_cancel() -> None:
+    """x[2n-2] - x[2n-1]: both taps outside or none, and two zeros differ by as much as an edge from itself."""
+    difference = lift(convolution(np.array([[[1, -1]]]), None, 2, [(2, 0)]))
+    assert same(replace(difference, outside="edge"), difference)
+    straddling = lift(convolution(np.array([[[1, -1]]]), None, 2, [(1, 0)]))
+    assert not same(replace(straddling, outside="edge"), straddling)
+
+
 def test_outside_is_named_where_it_is_read_behind_a_long_crop() -> None:
     """Only inputs of more than 200 samples leave anything: they read beyond the start all the same."""
     cropped = lift(Pad(1, ((2, -200),), "edge"))

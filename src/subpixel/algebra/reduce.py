@@ -58,19 +58,30 @@ def trim(cells: Cells) -> Cells:
 
 
 def reads_outside(op: Op) -> bool:
-    """Does any output sample, at any long enough input, read x beyond its border with a weight that is not zero?"""
-    for axis, (U, D, table) in enumerate(zip(op.up, op.down, op.lengths, strict=True)):
-        phases, taps = support(op, axis)
-        if not len(taps):
-            continue
+    """Does it matter how x continues beyond its border, at any long enough input?
+
+    Only where weights of samples outside do not sum to zero: taps of 1 and -1 that lie outside together read
+    nothing, be it zeros or the edge twice.
+    """
+    values = as_numpy(op.kernel)
+    for axis, (U, D, K, low) in enumerate(zip(op.up, op.down, op.taps, op.low, strict=True)):
+        weights = np.moveaxis(values, (1 + axis, 2 + op.dim + axis), (0, 1)).reshape(U, K, -1)
+        before, after = _sums_matter(weights), _sums_matter(weights[:, ::-1])  # of the first, the last c taps
+        phase = np.arange(U)[:, None]
         for L in long_lengths(op, axis):
-            length = output_length(L, U, D, table)
-            sites = np.arange(site_count(max(0, length), U))[:, None]
-            read = D * sites + op.low[axis] + taps
-            valid = U * sites + phases < length
-            if (valid & ((read < 0) | (read >= L))).any():
+            length = output_length(L, U, D, op.lengths[axis])
+            read = D * np.arange(site_count(max(0, length), U)) + low
+            shown = phase + U * np.arange(len(read)) < length
+            outside = before[:, np.clip(-read, 0, K)] | after[:, np.clip(read + K - L, 0, K)]
+            if (shown & outside).any():
                 return True
     return False
+
+
+def _sums_matter(weights: np.ndarray) -> np.ndarray:
+    """Is the sum of the first c taps other than zero, anywhere? Shape: `U K …` to `U (K+1)`, over c."""
+    sums = np.cumsum(weights, axis=1)
+    return np.concatenate([np.zeros((len(weights), 1), bool), (sums != 0).any(axis=2)], axis=1)
 
 
 def _shrink(op: Op, axis: int) -> Op:

@@ -433,6 +433,65 @@ def test_convolutions_after_a_shuffle_move_before_it() -> None:
     assert result.model.graph.node[-1].op_type == "DepthToSpace"
 
 
+def test_srcnn_lifts_whole() -> None:
+    """Cubic, 9×9, 1×1, 5×5 with ReLUs between: every convolution in low-resolution space, one shuffle at the end."""
+    model = graph(
+        [
+            node("Resize", "x - s", "u", mode="linear"),
+            node("Conv", "u w1 b1", "c1", pads=[4] * 4),
+            node("Relu", "c1", "r1"),
+            node("Conv", "r1 w2 b2", "c2"),
+            node("Relu", "c2", "r2"),
+            node("Conv", "r2 w3 b3", "y", pads=[2] * 4),
+        ],
+        {"x": ["N", 1, "H", "W"]},
+        "y",
+        s=np.array([1, 1, 2, 2], np.float32),
+        w1=whole(4, 1, 9, 9),
+        b1=whole(4),
+        w2=whole(3, 4, 1, 1),
+        b2=whole(3),
+        w3=whole(1, 3, 5, 5),
+        b3=whole(1),
+    )
+    rewritten(model, law="A7", gone="Resize", has="DepthToSpace", sizes=[(9, 11)])  # the first convolution alone
+    result = rewritten(model, law="A9", count=3, gone="Resize", sizes=[(9, 11), (12, 10)], lift=True)
+    operators = [n.op_type for n in result.model.graph.node]
+    assert operators.index("DepthToSpace") == len(operators) - 1
+    assert operators.count("Relu") == 2
+
+
+@pytest.mark.parametrize("crop", [False, True])
+def test_lifting_past_a_pointwise_function(crop: bool) -> None:
+    model = graph(
+        [
+            node("ConvTranspose", "x w", "u", strides=[2, 2], pads=[1] * 4 if crop else [0] * 4),
+            node("Tanh", "u", "t"),
+            node("Conv", "t v b", "y", pads=[1] * 4),
+        ],
+        X,
+        "y",
+        w=whole(5, 3, 4, 4) if crop else whole(5, 3, 2, 2),
+        v=whole(2, 3, 3, 3),
+        b=whole(2),
+    )
+    rewritten(model, count=1, has="Conv", exact=False)
+    result = rewritten(model, count=2, law="A9", gone="ConvTranspose", exact=False, lift=True)
+    operators = [n.op_type for n in result.model.graph.node]
+    assert operators.index("Tanh") < operators.index("DepthToSpace")
+
+
+def test_reflection_of_copies_is_the_edge() -> None:
+    nodes = [
+        node("Resize", "x - s", "u", mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        node("Pad", "u p", "q", mode="reflect"),
+        node("Conv", "q w b", "y"),
+    ]
+    weights = {"w": whole(3, 5, 3, 3), "b": whole(3), "s": np.array([1, 1, 2, 2], np.float32)}
+    model = graph(nodes, X, "y", p=np.array([0, 0, 1, 1, 0, 0, 1, 1]), **weights)
+    rewritten(model, law="A6", gone="Resize", has="DepthToSpace")
+
+
 @pytest.mark.parametrize("mode", ["constant", "edge"])
 def test_pad_before_the_convolution(mode: str) -> None:
     model = graph(

@@ -18,6 +18,7 @@ from subpixel.algebra import (
     Pad,
     PeriodicShuffle,
     PeriodicUnshuffle,
+    Resize,
     TransposedConvolution,
 )
 from subpixel.algebra.layers import Pads
@@ -131,7 +132,19 @@ def _pad(view: View, node: NodeProto, attributes: Attributes) -> Reading | None:
         return _one(node, Pad(maps_of(view, node.input[0]), tuple(each[2:])))
     if mode == "edge":
         return _one(node, Pad(maps_of(view, node.input[0]), tuple(each[2:]), "edge"))
+    if mode == "reflect" and _reflects_copies(view, node.input[0], each[2:]):
+        return _one(node, Pad(maps_of(view, node.input[0]), tuple(each[2:]), "edge"))
     raise Refusal(f"its mode {mode!r} (value {value:g}) continues the input by neither zeros nor its edge")
+
+
+def _reflects_copies(view: View, name: str, pads: list[tuple[int, int]]) -> bool:
+    """Nearest ×s ends in s copies of the edge: reflecting up to s-1 of them repeats the edge (A15)."""
+    before = view.producers.get(name)
+    reading = None if before is None else read(view, before)
+    if reading is None or len(reading.layers) != 1 or not isinstance(nearest := reading.layers[0], Resize):
+        return False
+    plain = nearest.mode == "nearest" and not any(nearest.offset or ())
+    return plain and all(0 <= max(pair) <= s - 1 for pair, s in zip(pads, nearest.factor, strict=True))
 
 
 def _slice(view: View, node: NodeProto, attributes: Attributes) -> Reading | None:

@@ -22,6 +22,7 @@ from subpixel.rewrite.fastest import FORMS, Alternative, choose, print_of
 from subpixel.rewrite.fastest import Form as FastForm
 from subpixel.rewrite.forms import Form, forms
 from subpixel.rewrite.graph import View, infer, opset_of, subgraphs, types_of
+from subpixel.rewrite.lifting import swapped, swaps
 from subpixel.rewrite.model_file import load
 from subpixel.rewrite.neighbourhood import input_feeds, values_of
 from subpixel.rewrite.prove import Proof, prove
@@ -72,6 +73,7 @@ def rewrite(
     threads: int | None = None,
     inputs: dict[str, Sequence[int]] | None = None,
     growth: float | None = GROWTH,
+    lift: bool = False,
     clock: Clock | None = None,
 ) -> Rewritten:
     """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
@@ -85,6 +87,8 @@ def rewrite(
         threads: how many it measures with; default: one per physical core.
         inputs: whole shapes by input name, to measure with where the model leaves sizes open. The model stays open.
         growth: how many times the weights of a site may grow (small sites freely); None lifts the cap.
+        lift: with goal "lr", move shuffles behind pointwise functions too, so that all convolutions after an
+            upsampling move before it (A9, A10); each then has s² times the maps.
         clock: measures instead of the runtime.
 
     Raises:
@@ -104,6 +108,8 @@ def rewrite(
         whole = _make_faster(original, copy, wish, clock or RuntimeClock(runtime, threads), inputs)
     else:
         outcome = rewrite_graph(copy, wish)
+        while lift and goal == "lr" and _lift_one(copy, wish, outcome):
+            pass
         whole = {"sites": outcome.entries, "rewritten": outcome.rewritten, "ms_before": None, "ms_after": None}
     fault = check(copy)
     if fault:
@@ -201,6 +207,21 @@ def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
         _over_graphs(model, lambda view: _commute_all(view, outcome))
     _over_graphs(model, lambda view: _rewrite_all(view, wish, outcome))
     return outcome
+
+
+def _lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
+    """Move one shuffle behind the function after it and the convolution after that before it, or nothing."""
+    view = View(model.graph, opset_of(model), types_of(infer(model).graph))
+    for run in swaps(view):
+        trial, tried = swapped(model, run, view), Outcome()
+        _over_graphs(trial, partial(_rewrite_all, wish=wish, outcome=tried))
+        if tried.rewritten:
+            model.CopyFrom(trial)
+            for done in tried.entries:
+                if done["refused"] is None:
+                    outcome.add(done)
+            return True
+    return False
 
 
 def _over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:

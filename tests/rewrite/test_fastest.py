@@ -162,6 +162,22 @@ def test_nothing_is_rewritten_where_nothing_is_faster() -> None:
     assert result.report["sites"][0]["refused"] == "no form beats what is there beyond the noise: kept"
 
 
+def test_what_cannot_be_read_is_listed() -> None:
+    model = graph(
+        [
+            node("Resize", "x - s", "u", mode="linear", coordinate_transformation_mode="align_corners"),
+            node("Relu", "u", "r"),
+            node("Resize", "r - s", "y", mode="nearest"),
+        ],
+        X,
+        "y",
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    corners, alone = faster(model, Fake("shuffle")).report["sites"]
+    assert corners["refused"].startswith("align_corners")
+    assert alone["refused"].startswith("no convolution follows")
+
+
 def test_the_original_is_returned_when_the_whole_is_slower() -> None:
     model = transposed()
     result = faster(model, Fake("shuffle", whole=2.5))

@@ -33,6 +33,7 @@ from subpixel.rewrite.write_plan import shortest
 
 GROWTH = 16.0
 """A site's weights may grow by this factor unless the caller lifts the cap."""
+_NOTHING_FOLLOWS = "no convolution follows with nothing but linear work between"
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ def _make_faster(
     """Rewrite `copy` where the clock says so; it becomes the original again unless the whole is faster."""
     feeds = input_feeds(copy, inputs)
     view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph))
-    edits, entries = choose(
-        view, _alternatives(view, wish), clock, lambda names: values_of(copy, names, feeds), copy.ir_version
-    )
+    alternatives, left = _alternatives(view, wish)
+    edits, entries = choose(view, alternatives, clock, lambda names: values_of(copy, names, feeds), copy.ir_version)
+    listed = {site["node"] for site in entries}
+    entries += [item for node, why in left if (item := refused(node, why))["node"] not in listed]
     apply_edits(copy.graph, edits, copy.ir_version)
     report: dict[str, Any] = {"sites": entries, "rewritten": len(edits), "ms_before": None, "ms_after": None}
     if not edits:
@@ -144,16 +146,18 @@ def _make_faster(
     return report
 
 
-def _alternatives(view: View, wish: Wish) -> list[Alternative]:
-    """Sites of the main graph with the forms that can be timed."""
-    readings, _ = read_all(view)
+def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple[NodeProto, Refusal]]]:
+    """Sites of the main graph with the forms that can be timed, and upsampling nodes that have none."""
+    readings, unread = read_all(view)
     taken = names_in(view)
-    found = []
+    found: list[Alternative] = []
+    left = {node.output[0]: (node, why) for node, why in unread if node.op_type in UPSAMPLING_OPS}
     for site in candidate_sites(view, find_chains(view, readings)):
         try:
             whole = joined(view, site)
             choices = _choices(view, site, wish, whole)
-        except Refusal:
+        except Refusal as why:
+            left.setdefault(site.node.output[0], (site.node, why))
             continue
         written = []
         for at in range(min(FORMS, max(len(c) for c in choices))):
@@ -181,7 +185,11 @@ def _alternatives(view: View, wish: Wish) -> list[Alternative]:
         text = f"{resize.op_type} {[a.SerializeToString() for a in resize.attribute]} 1×1 {conv.output[0]}"
         form = FastForm("1×1 convolution first", nodes, weights, shown)
         found.append(Alternative(resize, "A7", (resize, conv), (resize.input[0],), conv.output[0], (form,), text))
-    return found
+    covered = {name for a in found for node in a.nodes for name in node.output}
+    for node in view.graph.node:
+        if node.op_type in UPSAMPLING_OPS and not covered & set(node.output):
+            left.setdefault(node.output[0], (node, Refusal(_NOTHING_FOLLOWS, "A10")))
+    return found, [pair for name, pair in left.items() if name not in covered]
 
 
 def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
@@ -271,8 +279,7 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     for node in view.graph.node:
         if node.op_type in UPSAMPLING_OPS and node.op_type != done and not seen & set(node.output):
-            reason = "no convolution follows with nothing but linear work between"
-            outcome.add(refused(node, Refusal(reason, "A10")))
+            outcome.add(refused(node, Refusal(_NOTHING_FOLLOWS, "A10")))
     return edits
 
 

@@ -72,8 +72,7 @@ def _conv_transpose(view: View, node: NodeProto, attributes: Attributes) -> Read
     pads: Pads = tuple(zip(flat[:d], flat[d:], strict=True))
     fixed = False
     if output_shape or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        # the padding is what brings the output to the size that is asked for; an odd one goes to the end
-        # for SAME_UPPER, to the start otherwise
+        # the padding is what brings the output to the size that is asked for
         if output_shape:
             size = view.size(node.input[0])
             if size is None:
@@ -83,11 +82,7 @@ def _conv_transpose(view: View, node: NodeProto, attributes: Attributes) -> Read
             total = [s * (L - 1) + f - o for s, L, f, o in zip(strides, size, full, wanted, strict=True)]
         else:
             total = [f - s for s, f in zip(strides, full, strict=True)]
-        if min(total) < 0:
-            raise Refusal("its output is asked to be larger than the layer makes it: runtimes disagree on the rest")
-        small = [t // 2 for t in total]
-        ends = [(h, t - h) if auto_pad == "SAME_UPPER" else (t - h, h) for h, t in zip(small, total, strict=True)]
-        pads = tuple(ends)
+        pads = tuple(_shared_out(t, auto_pad) for t in total)
     elif auto_pad == "VALID":
         pads = ((0, 0),) * d
     elif auto_pad != "NOTSET":
@@ -289,6 +284,14 @@ def _weight_and_bias(view: View, node: NodeProto) -> tuple[np.ndarray, np.ndarra
         raise Refusal("it is quantised (QDQ): composed kernels would need new scales", "QDQ")
     weight = weight_of(view, names[1], "weight")
     return weight, weight_of(view, names[2], "bias") if len(names) > 2 else None
+
+
+def _shared_out(total: int, auto_pad: str) -> tuple[int, int]:
+    """Padding for both ends; a negative total lengthens the output at its end."""
+    small, large = total // 2, total - total // 2
+    if total < 0:
+        return 0, total
+    return (small, large) if auto_pad == "SAME_UPPER" else (large, small)
 
 
 def _filter(attributes: Attributes, K: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], int]:

@@ -74,12 +74,18 @@ def test_a12_a_bias_before_zero_padding_is_a_constant_map() -> None:
     np.testing.assert_array_equal(apply(one, np.concatenate([x, ones], axis=1)), y)
 
 
-@pytest.mark.parametrize("stride", [2, 3])
-def test_a12_a_strided_first_layer_needs_less_padding_at_the_start(stride: int) -> None:
-    """Sample -1 of its output reads up to d(K-1) - p - s: nothing of x iff p ≥ d(K-1) - s + 1."""
-    for K, p in product((1, 2, 3, 4), (0, 1, 2, 3)):
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+def test_a12_a_strided_first_layer_needs_less_padding_at_the_start(stride: int, dilation: int) -> None:
+    """Sample -1 of its output reads up to d(K-1) - p - s: nothing of x iff p ≥ d(K-1) - s + 1.
+
+    At the end iff p ≥ d(K-1).
+    """
+    for K, p, end in product((1, 2, 3), range(7), (False, True)):
         rng = np.random.default_rng(K)
-        first = convolution(2 * integers(rng, (1, 1, K)) + 1, None, stride, [(p, 0)])
-        second = convolution(np.array([[[1, 2]]]), padding=[(1, 0)])
+        pads = (0, p) if end else (p, 0)
+        first = convolution(2 * integers(rng, (1, 1, K)) + 1, None, stride, [pads], dilation)
+        second = convolution(np.array([[[1, 2]]]), padding=[(0, 1) if end else (1, 0)])
         whole = reduce(compose(lift(second), lift(first)))
-        assert isinstance(whole, Op) == (p >= K - stride), (K, p)
+        needs = dilation * (K - 1) if end else dilation * (K - 1) - stride + 1
+        assert isinstance(whole, Op) == (p >= needs), (K, p, end)

@@ -13,6 +13,7 @@ from subpixel.algebra.op import Op
 
 LAYERS = {
     "k3 s2": [transposed_convolution(np.ones((2, 3, 3), dtype=int), np.arange(3), 2, 1)],
+    "bilinear k3 s2": [transposed_convolution(np.array([1, 2, 1]).reshape(1, 1, 3), None, 2, 1)],
     "k4 s2": [transposed_convolution(np.ones((2, 3, 4), dtype=int), np.arange(3), 2, 1)],
     "k5 s3 d2": [transposed_convolution(np.arange(30).reshape(2, 3, 5), None, 3, 2, dilation=2)],
     "sub-pixel": [convolution(np.arange(36).reshape(6, 2, 3), np.arange(6), padding=1), PeriodicShuffle(2, (3,))],

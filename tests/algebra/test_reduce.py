@@ -72,6 +72,7 @@ def test_a_kernel_of_zeros_keeps_no_tap() -> None:
     assert (op.taps, op.low) == ((0,), (0,))
     np.testing.assert_array_equal(apply(op, np.ones((1, 2, 4), dtype=int)), [[[1] * 3, [2] * 3, [3] * 3]])
     assert reduce(compose(lift(Pad(3, ((1, 1),), "edge")), op)) == replace(op, lengths=((1,),))
+    assert reduce(replace(op, outside="edge")) == op
 
 
 def test_the_lattice_is_made_as_fine_as_the_function_allows() -> None:

@@ -65,7 +65,7 @@ def reads_outside(op: Op) -> bool:
     """
     values = as_numpy(op.kernel)
     for axis, (U, D, K, low) in enumerate(zip(op.up, op.down, op.taps, op.low, strict=True)):
-        weights = np.moveaxis(values, (1 + axis, 2 + op.dim + axis), (0, 1)).reshape(U, K, -1)
+        weights = np.moveaxis(values, (1 + axis, 2 + op.dim + axis), (0, 1))
         before, after = _sums_matter(weights), _sums_matter(weights[:, ::-1])  # of the first, the last c taps
         phase = np.arange(U)[:, None]
         for L in long_lengths(op, axis):
@@ -81,7 +81,8 @@ def reads_outside(op: Op) -> bool:
 def _sums_matter(weights: np.ndarray) -> np.ndarray:
     """Is the sum of the first c taps other than zero, anywhere? Shape: `U K …` to `U (K+1)`, over c."""
     sums = np.cumsum(weights, axis=1)
-    return np.concatenate([np.zeros((len(weights), 1), bool), (sums != 0).any(axis=2)], axis=1)
+    somewhere = (sums != 0).any(axis=tuple(range(2, sums.ndim)))
+    return np.concatenate([np.zeros((len(weights), 1), bool), somewhere], axis=1)
 
 
 def _shrink(op: Op, axis: int) -> Op:

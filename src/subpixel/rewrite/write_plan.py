@@ -146,7 +146,8 @@ def _stretches(cells: Cells, axis: int) -> list[_Stretch]:
         return [_single(cells, axis, q, N, place.size) for N, q in enumerate(place.first)]
     before, after, grow = _border(cells, axis)
     a, b = _used(cells, axis, place.interior)
-    long = before + after + 2 * (abs(low) + cells.taps[axis] + abs(table[0]) + 1)  # keeps the two borders apart
+    # long enough to keep the two borders apart
+    long = max(place.least, before + after + 2 * (abs(low) + cells.taps[axis] + abs(table[0]) + 1))
     count = site_count(output_length(long, U, 1, table), U)
     named = place.at(count, long)
     # the interior's first site is `before`, its last L + grow - after - 1

@@ -1,4 +1,4 @@
-"""The virtual environment that `scripts/demo` and `scripts/test` run in: made once, renewed when pyproject.toml changes."""
+"""The virtual environment of `scripts/demo` and `scripts/test`: made once, renewed when pyproject.toml changes."""
 
 from __future__ import annotations
 

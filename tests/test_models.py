@@ -109,7 +109,7 @@ def test_graph_equals_module(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_receptive_field_is_what_a_pixel_can_see(name):
-    """Change one LR pixel after the other, and see which HR pixels of the middle one answer: the widest phase counts."""
+    """Change one LR pixel after the other, see which HR pixels of the middle one answer: the widest phase counts."""
     network = NETWORKS[name]
     rng = np.random.default_rng(3)
     weights = {n: rng.uniform(0.5, 1, s).astype(np.float32) / s[0] for n, s in network.parameters().items()}

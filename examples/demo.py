@@ -30,9 +30,7 @@ def main() -> None:
 
     command = ["upscale", str(OUT / "small.png"), "-o", str(OUT / "enlarged.png"), "--scale", str(SCALE)]
     print("+ subpixel", " ".join(Path(word).name if "/" in word else word for word in command), file=sys.stderr)
-    done = subprocess.run(
-        [sys.executable, "-m", "subpixel", *command, "--json"], stdout=subprocess.PIPE, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "subpixel", *command, "--json"], stdout=subprocess.PIPE, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     (output,) = json.loads(done.stdout)["outputs"]

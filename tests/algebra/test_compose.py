@@ -109,11 +109,17 @@ def test_an_edge_pad_repeats_a_border_sample(padding: tuple[int, int], pads: tup
 
 def test_border_cells_are_found_on_a_length_that_crops_none_of_them() -> None:
     """A pad at the start and a crop at the end: on the shortest output the first site is cropped itself."""
-    chain = [transposed_convolution(np.array([[[3, 4]]]), stride=2, padding=1), Pad(1, ((2, -2),), "edge")]
+    chain = [transposed_convolution(np.array([[[3]]]), np.array([-3]), 2, 1), Pad(1, ((2, -2),), "edge")]
     free = compose_all(ops(chain))
     for L in range(3, 9):
         x = np.arange(1, L + 1).reshape(1, 1, L)
         np.testing.assert_array_equal(free.apply(x), run(chain, x))
+
+
+def test_what_is_cropped_makes_no_border_cell() -> None:
+    """Of an odd number of samples in cells of two the last is not there, and what would be read for it is no border."""
+    up = transposed_convolution(np.array([[[1, 2, 3]]]), np.array([4]), 2, 1)
+    assert compose_all(ops([up, convolution(np.array([[[2]]]), np.array([7]))])).is_single
 
 
 def test_cells_are_a_product_over_the_axes() -> None:

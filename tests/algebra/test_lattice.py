@@ -74,6 +74,8 @@ def test_adjoint(kind: str, dim: int) -> None:
             with pytest.raises(ValueError, match="adjoint of an edge-continued layer adds up at the border"):
                 adjoint(op, size)
             continue
+        if rng.random() < 0.5:
+            op = block(op, tuple(int(n) for n in rng.integers(1, 4, dim)))
         back = adjoint(op, size)
         x, y = integers(rng, (1, op.maps[0], *size)), integers(rng, (1, op.maps[1], *out))
         linear_part = apply(op, x) - apply(op, x * 0)

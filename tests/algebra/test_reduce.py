@@ -137,6 +137,26 @@ def test_cells_for_one_size_keep_their_size() -> None:
     assert sized.count == (3,)
 
 
+def test_what_is_cropped_does_not_matter() -> None:
+    """Weights of a border cell for a phase that lies beyond the output's end."""
+    chain = [
+        convolution(np.array([[[2, 1, 3]]]), np.array([7])),
+        transposed_convolution(np.array([[[1, 2, 3, 4]]]), None, 3, 1),
+    ]
+    whole = compose_all([lift(layer) for layer in chain])
+    (last,) = whole.places[0].last
+    sites = whole.output_size((9,))[0]
+    assert sites % 3 == 2
+    assert last[-1] != 0  # the last site has a cell, and no third phase
+    kernel, bias = whole.kernel.copy(), whole.bias.copy()
+    kernel[last[-1], :, 2], bias[last[-1], :, 2] = 5, 6
+    other = replace(whole, kernel=kernel, bias=bias)
+    np.testing.assert_array_equal(
+        other.apply(np.ones((1, 1, 9), dtype=int)), whole.apply(np.ones((1, 1, 9), dtype=int))
+    )
+    assert same(other, whole)
+
+
 # --- planted mistakes ------------------------------------------------------------------------------------------------
 
 TRANSPOSED = transposed_convolution(ODD.transpose(1, 0, 2), np.array([1, 2, 3]), 2, 1)

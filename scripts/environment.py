@@ -25,12 +25,30 @@ def ready(extras: str = "") -> str:
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return str(PYTHON)
     print(f"Installing subpixel{extras} into {VENV} …", file=sys.stderr, flush=True)
-    if not PYTHON.exists():
-        venv.create(VENV, with_pip=True)
+    if not _has_pip():
+        try:
+            venv.create(VENV, with_pip=True, clear=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.exit(
+                f"{VENV} could not be made ({error}): check that this Python has venv and ensurepip "
+                "(Debian and Ubuntu: apt install python3-venv) and run this script again."
+            )
     install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--editable", f"{ROOT}{extras}"], check=True)
+    try:
+        code = subprocess.run([*install, "--editable", f"{ROOT}{extras}"]).returncode
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if code:
+        sys.exit(f"pip could not install subpixel{extras} (see above): mend that and run this script again.")
     stamp.write_text(wanted)
     return str(PYTHON)
+
+
+def _has_pip() -> bool:
+    """Is there a `.venv` that an interrupted run did not leave half made?"""
+    if not PYTHON.exists():
+        return False
+    return subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 
 def run(*command: str) -> None:

@@ -60,6 +60,7 @@ def test_a06_without_offset_zero_padding_stays_exact_with_one_kernel(K: int, s: 
         Resize(2, (s, s), "nearest"),
         convolution(integers(rng, (1, 2, K, K)), integers(rng, (1,)), padding=K // 2),
     ]
+    assert compose(lift(layers[1]), lift(layers[0])).outside == "zero"
     op = reduce(compose(lift(layers[1]), lift(layers[0])))
     assert isinstance(op, Op)
     assert op.outside == "zero"

@@ -134,6 +134,7 @@ REFUSALS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: compose(lift(convolution(ones(1, 4, 5), padding=2)), OP).apply(ones(1, 2, 3)),
         "an input of length 3 is too short for 2 + 2 border cells on 1 sites: compose for this very size with `size=`",
     ),
+    "cut to more": (lambda: compose(UP, OP).cut(((9,),)), "cells of output lengths (-3,) cannot be cut to (9,)"),
     # lattices, sums and parts
     "shift": (lambda: shift(OP, (-1,)), "`c` (=(-1,)) needs one integer ≥ 0 for each of the 1 axes"),
     "block": (lambda: block(OP, (0,)), "`r` (=(0,)) needs one integer ≥ 1 for each of the 1 axes"),

@@ -10,6 +10,7 @@ from exactness.pairs import KINDS, Rng, draw, integers
 from subpixel.algebra import (
     Convolution,
     Op,
+    Pad,
     PeriodicShuffle,
     PhaseBias,
     TransposedConvolution,
@@ -70,6 +71,23 @@ def test_any_crop_is_exact(K: int, s: int, p: int) -> None:
             assert plan.crop == (c,)
             assert same(lift(plan), op)
             np.testing.assert_array_equal(run_plan(plan, op, x), apply(op, x))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("pads", [(1, 0), (2, 1), (4, 5)])
+def test_an_edge_is_padded_first(stride: int, pads: tuple[int, int]) -> None:
+    """Whatever the stride and however L lies to it: an edge `Pad`, then an op that reads nothing outside."""
+    rng = np.random.default_rng(0)
+    conv = convolution(integers(rng, (2, 2, 3)), integers(rng, (2,)), stride)
+    op = reduce(compose(lift(conv), lift(Pad(2, (pads,), "edge"))))
+    assert isinstance(op, Op)
+    for plan in lower(op):
+        assert isinstance(plan.layers[0], Pad)
+        assert same(lift(plan), op)
+        for L in range(1, 7):
+            x = integers(rng, (1, 2, L))
+            if op.output_size((L,))[0]:
+                np.testing.assert_array_equal(run_plan(plan, op, x), apply(op, x))
 
 
 def test_a_transposed_convolution_comes_back_as_it_was() -> None:

@@ -7,7 +7,7 @@ before the one shuffle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -120,6 +120,21 @@ class Cells:
     def output_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Output lengths for input lengths `size`."""
         return self.interior.output_size(size)
+
+    def cut(self, lengths: tuple[Lengths, ...]) -> Cells:
+        """The cells with their output cut at the end to `lengths`.
+
+        Raises:
+            ValueError: that is more than there is.
+        """
+        places = []
+        for U, place, have, want in zip(self.up, self.places, self.lengths, lengths, strict=True):
+            if any(g > f for f, g in zip(have, want, strict=True)):
+                raise ValueError(f"cells of output lengths {have} cannot be cut to {want}, which is more.")
+            gone = [site_count(f, U) - site_count(g, U) for f, g in zip(have, want, strict=True)]
+            last = tuple(row[: max(0, len(row) - n)] for row, n in zip(place.last, gone, strict=True))
+            places.append(replace(place, last=last))
+        return replace(self, lengths=lengths, places=tuple(places))
 
     def apply(self, x: Array) -> Array:
         """y = cells(x) by index sums. Shape: x `B C *L` to `B O *f(L)`."""

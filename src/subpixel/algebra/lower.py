@@ -16,7 +16,7 @@ from array_api_compat import array_namespace
 
 from subpixel.algebra import layers
 from subpixel.algebra.arrays import NOTHING, Array, as_numpy, equal, gather, permute, reshape
-from subpixel.algebra.cells import as_cells
+from subpixel.algebra.cells import Cells, as_cells
 from subpixel.algebra.compose import compose
 from subpixel.algebra.lattice import block, shift
 from subpixel.algebra.layers import Ints, Order, Pads
@@ -46,6 +46,8 @@ def _(plan: Plan) -> Op:
         whole = reduce(compose(lift(layer), whole))
     maps = as_cells(whole).interior.maps[1]
     whole = reduce(compose(lift(layers.Pad(maps, tuple((-c, 0) for c in plan.crop))), whole))
+    if isinstance(whole, Cells) and whole.down == tuple(map(len, plan.lengths)):
+        whole = reduce(whole.cut(plan.lengths))  # what is cut off may be all that a border cell was for
     if not isinstance(whole, Op):
         raise ValueError(f"the layers of this {plan.spelling!r} plan have border cells: it is no single op.")
     whole = block(whole, tuple(len(table) // D for table, D in zip(plan.lengths, whole.down, strict=True)))

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from subpixel.errors import InputError, MissingExtra, OutputError, SubpixelError, UsageError
 
 if TYPE_CHECKING:
+    from subpixel.rewriting.inspecting import inspect
+    from subpixel.rewriting.rewriter import rewrite
+    from subpixel.rewriting.verifying import verify
     from subpixel.upscaling.pictures import upscale
     from subpixel.upscaling.upscaler import open_upscaler
 
@@ -22,15 +25,24 @@ __all__ = [
     "__version__",
     "algebra",
     "evaluate",
+    "inspect",
     "models",
     "nn",
     "open_upscaler",
+    "rewrite",
     "runtime",
     "train",
     "upscale",
+    "verify",
 ]
 
-_FUNCTIONS = {"open_upscaler": "subpixel.upscaling.upscaler", "upscale": "subpixel.upscaling.pictures"}
+_FUNCTIONS = {
+    "inspect": "subpixel.rewriting.inspecting",
+    "open_upscaler": "subpixel.upscaling.upscaler",
+    "rewrite": "subpixel.rewriting.rewriter",
+    "upscale": "subpixel.upscaling.pictures",
+    "verify": "subpixel.rewriting.verifying",
+}
 _FOLDERS = {"algebra", "evaluate", "models", "nn", "runtime", "train"}
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from subpixel.rewrite import Rewritten, rewrite
-from subpixel.rewrite.running import Runner
+from subpixel.rewriting import Rewritten, rewrite
+from subpixel.rewriting.running import Runner
 
 rng = np.random.default_rng(7)
 

@@ -11,9 +11,9 @@ import pytest
 
 from rewrite.graphs import assert_same, counts, graph, node, whole
 from subpixel.errors import InputError, UsageError
-from subpixel.rewrite import rewrite
-from subpixel.rewrite.clock import RuntimeClock
-from subpixel.rewrite.rewriting import Rewritten
+from subpixel.rewriting import rewrite
+from subpixel.rewriting.clock import RuntimeClock
+from subpixel.rewriting.rewriter import Rewritten
 
 X: Any = {"x": ["N", 4, "H", "W"]}
 SIZE = {"x": [1, 4, 6, 7]}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rewrite.graphs import graph, node, whole
-from subpixel.rewrite import inspect, rewrite
+from subpixel.rewriting import inspect, rewrite
 
 
 def network(opened: bool = False) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from rewrite.graphs import graph, node, rewritten, whole
-from subpixel.rewrite import rewrite
+from subpixel.rewriting import rewrite
 
 X: Any = {"x": ["N", 5, "H", "W"]}
 

@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from subpixel.rewrite import rewrite
-from subpixel.rewrite.running import RunFailure, Runner
+from subpixel.rewriting import rewrite
+from subpixel.rewriting.running import RunFailure, Runner
 
 # operator: goal → how many of its cases are rewritten; lone resizes, convolutions and space-to-depth have no site
 EXPECTED = {

@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from rewrite.graphs import graph, node, whole
-from subpixel.rewrite import reader, rewrite, rewriting
-from subpixel.rewrite.build import Built
+from subpixel.rewriting import reader, rewrite, rewriter
+from subpixel.rewriting.build import Built
 
 X: Any = {"x": ["N", 4, "H", "W"]}
 
@@ -142,7 +142,7 @@ MUTANTS = [flip, swap_phases, other_order, shift_pads, bias_rolled, dropped_cell
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.__name__)
 def test_a_writer_that_errs_is_refused(mutant: Callable[[Built], bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    build, choices = rewriting.build, rewriting._choices
+    build, choices = rewriter.build, rewriter._choices
     spoilt = 0
     for make, goal in CASES.values():
         planted: list[bool] = []
@@ -152,10 +152,10 @@ def test_a_writer_that_errs_is_refused(mutant: Callable[[Built], bool], monkeypa
             planted.append(mutant(built))
             return built
 
-        monkeypatch.setattr(rewriting, "build", build)
-        monkeypatch.setattr(rewriting, "_choices", lambda *args: [forms[:1] for forms in choices(*args)])
+        monkeypatch.setattr(rewriter, "build", build)
+        monkeypatch.setattr(rewriter, "_choices", lambda *args: [forms[:1] for forms in choices(*args)])
         assert rewrite(make(), goal).report["rewritten"] == 1
-        monkeypatch.setattr(rewriting, "build", mutated)
+        monkeypatch.setattr(rewriter, "build", mutated)
         result = rewrite(make(), goal)
         if not all(planted):
             continue  # this spelling has nothing for the mistake to spoil
@@ -169,7 +169,7 @@ def test_a_writer_that_errs_is_refused(mutant: Callable[[Built], bool], monkeypa
 def test_mutants_reach_every_spelling() -> None:
     """Each mistake can be planted in at least one spelling, each spelling takes at least three mistakes."""
     reached: dict[str, set[str]] = {case: set() for case in CASES}
-    build = rewriting.build
+    build = rewriter.build
     for case, (make, goal) in CASES.items():
         for mutant in MUTANTS:
 
@@ -180,7 +180,7 @@ def test_mutants_reach_every_spelling() -> None:
                 return built
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(rewriting, "build", mutated)
+                patch.setattr(rewriter, "build", mutated)
                 rewrite(make(), goal)
     assert set.union(*reached.values()) == {mutant.__name__ for mutant in MUTANTS}
     assert min(map(len, reached.values())) >= 3, reached

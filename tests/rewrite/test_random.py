@@ -25,8 +25,8 @@ from subpixel.algebra import (
     lift,
     nearest_offset,
 )
-from subpixel.rewrite import rewrite
-from subpixel.rewrite.running import RunFailure, Runner
+from subpixel.rewriting import rewrite
+from subpixel.rewriting.running import RunFailure, Runner
 
 Rng = np.random.Generator
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rewrite.graphs import counts
-from subpixel.rewrite import rewrite, verify
+from subpixel.rewriting import rewrite, verify
 
 MODELS = Path(os.environ.get("SUBPIXEL_DATA") or Path(__file__).parents[3] / "shared" / "data") / "models"
 # rewritten sites, operators that must be gone, open sizes

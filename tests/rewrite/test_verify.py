@@ -12,9 +12,9 @@ from onnx import helper, numpy_helper
 from rewrite.graphs import graph, node, whole
 from subpixel.algebra import apply, convolution, lift, transposed_convolution
 from subpixel.errors import InputError, UsageError
-from subpixel.rewrite import rewrite, verify
-from subpixel.rewrite.float64 import run_float64
-from subpixel.rewrite.running import Runner
+from subpixel.rewriting import rewrite, verify
+from subpixel.rewriting.float64 import run_float64
+from subpixel.rewriting.running import Runner
 
 X: Any = {"x": [1, 4, 6, 7]}
 rng = np.random.default_rng(5)

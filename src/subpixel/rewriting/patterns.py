@@ -5,9 +5,9 @@ from __future__ import annotations
 from onnx import NodeProto, helper
 
 from subpixel.algebra import PeriodicShuffle, PeriodicUnshuffle, ZeroInsertion
-from subpixel.rewrite.graph import View
-from subpixel.rewrite.reading import Reading, integers_of
-from subpixel.rewrite.symbols import Size, Sizes, dims_of, evaluate
+from subpixel.rewriting.graph import View
+from subpixel.rewriting.reading import Reading, integers_of
+from subpixel.rewriting.symbols import Size, Sizes, dims_of, evaluate
 
 
 def read_pattern(view: View, node: NodeProto) -> Reading | None:

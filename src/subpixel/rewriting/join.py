@@ -17,7 +17,7 @@ from subpixel.algebra.arrays import Array
 from subpixel.algebra.cells import as_cells
 from subpixel.algebra.compose import compose
 from subpixel.algebra.reduce import reduce
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.refusal import Refusal
 
 _PER_MAP = (layers.Resize, layers.Pad, layers.ZeroInsertion, layers.AveragePool)
 _LARGEST = 1 << 27  # kernel entries of a composed layer: 1 GB of float64

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
 from subpixel.algebra import Layer
-from subpixel.rewrite.graph import View
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.graph import View
+from subpixel.rewriting.refusal import Refusal
 
 
 @dataclass(frozen=True, eq=False)

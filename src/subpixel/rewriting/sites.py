@@ -14,10 +14,10 @@ from onnx import NodeProto
 
 from subpixel.algebra import Layer, layers
 from subpixel.algebra.arrays import as_numpy
-from subpixel.rewrite.chains import UPSAMPLERS, Chain, has
-from subpixel.rewrite.graph import View
-from subpixel.rewrite.reader import maps_of
-from subpixel.rewrite.reading import Reading
+from subpixel.rewriting.chains import UPSAMPLERS, Chain, has
+from subpixel.rewriting.graph import View
+from subpixel.rewriting.reader import maps_of
+from subpixel.rewriting.reading import Reading
 
 
 def takes(layer: Layer) -> tuple[int, int]:

@@ -12,24 +12,24 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.algebra import Cells, Op
 from subpixel.errors import InputError, UsageError
-from subpixel.rewrite import macs
-from subpixel.rewrite.build import Built, build, joined
-from subpixel.rewrite.chains import UPSAMPLING_OPS, find_chains, read_all
-from subpixel.rewrite.clock import Clock, RuntimeClock
-from subpixel.rewrite.commute import find_commuting, swap
-from subpixel.rewrite.edit import Edit, apply_edits, check, names_in
-from subpixel.rewrite.fastest import FORMS, Alternative, choose, print_of
-from subpixel.rewrite.fastest import Form as FastForm
-from subpixel.rewrite.forms import Form, forms
-from subpixel.rewrite.graph import View, infer, opset_of, subgraphs, types_of
-from subpixel.rewrite.lifting import swapped, swaps
-from subpixel.rewrite.model_file import load
-from subpixel.rewrite.neighbourhood import input_feeds, values_of
-from subpixel.rewrite.prove import Proof, prove
-from subpixel.rewrite.refusal import Refusal
-from subpixel.rewrite.report import Entry, entry, refused
-from subpixel.rewrite.sites import GOALS, Site, candidate_sites, find_sites
-from subpixel.rewrite.write_plan import shortest
+from subpixel.rewriting import macs
+from subpixel.rewriting.build import Built, build, joined
+from subpixel.rewriting.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewriting.clock import Clock, RuntimeClock
+from subpixel.rewriting.commute import find_commuting, swap
+from subpixel.rewriting.edit import Edit, apply_edits, check, names_in
+from subpixel.rewriting.fastest import FORMS, Alternative, choose, print_of
+from subpixel.rewriting.fastest import Form as FastForm
+from subpixel.rewriting.forms import Form, forms
+from subpixel.rewriting.graph import View, infer, opset_of, subgraphs, types_of
+from subpixel.rewriting.lifting import swapped, swaps
+from subpixel.rewriting.model_file import load
+from subpixel.rewriting.neighbourhood import input_feeds, values_of
+from subpixel.rewriting.prove import Proof, prove
+from subpixel.rewriting.refusal import Refusal
+from subpixel.rewriting.report import Entry, entry, refused
+from subpixel.rewriting.sites import GOALS, Site, candidate_sites, find_sites
+from subpixel.rewriting.write_plan import shortest
 
 GROWTH = 16.0
 """A site's weights may grow by this factor unless the caller lifts the cap."""

@@ -12,8 +12,8 @@ from subpixel.algebra import Cells, Layer, Plan, layers, lift
 from subpixel.algebra.arrays import Array
 from subpixel.algebra.op import output_length, site_count
 from subpixel.algebra.reduce import any_along
-from subpixel.rewrite.refusal import Refusal
-from subpixel.rewrite.writer import Writer
+from subpixel.rewriting.refusal import Refusal
+from subpixel.rewriting.writer import Writer
 
 
 def write_plan(writer: Writer, plan: Plan, x: str, size: tuple[int, ...] | None) -> str:

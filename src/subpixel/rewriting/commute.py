@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from subpixel.algebra import Convolution
-from subpixel.rewrite.chains import has
-from subpixel.rewrite.compare import compare
-from subpixel.rewrite.graph import View, extract, standalone
-from subpixel.rewrite.reading import Reading, inputs_of
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.chains import has
+from subpixel.rewriting.compare import compare
+from subpixel.rewriting.graph import View, extract, standalone
+from subpixel.rewriting.reading import Reading, inputs_of
+from subpixel.rewriting.refusal import Refusal
 
 
 def find_commuting(view: View, readings: dict[str, Reading]) -> list[tuple[NodeProto, NodeProto]]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from subpixel.errors import InputError
-from subpixel.rewrite.float64 import run_float64
-from subpixel.rewrite.model_file import load
-from subpixel.rewrite.neighbourhood import input_feeds
+from subpixel.rewriting.float64 import run_float64
+from subpixel.rewriting.model_file import load
+from subpixel.rewriting.neighbourhood import input_feeds
 
 SLACK = 8.0
 """The second model's error may be this many times the first's: another order of sums, not another function."""

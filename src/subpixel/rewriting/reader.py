@@ -22,10 +22,10 @@ from subpixel.algebra import (
     TransposedConvolution,
 )
 from subpixel.algebra.layers import Pads
-from subpixel.rewrite.graph import View
-from subpixel.rewrite.read_resize import resize, upsample
-from subpixel.rewrite.reading import Attributes, Reading, inputs_of, integers_of, weight_of
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.graph import View
+from subpixel.rewriting.read_resize import resize, upsample
+from subpixel.rewriting.reading import Attributes, Reading, inputs_of, integers_of, weight_of
+from subpixel.rewriting.refusal import Refusal
 
 
 def read(view: View, node: NodeProto) -> Reading | None:

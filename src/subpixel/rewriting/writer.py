@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from subpixel.algebra import layers, nearest_offset
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.refusal import Refusal
 
 END = np.iinfo(np.int64).max
 

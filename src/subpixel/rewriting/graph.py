@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.refusal import Refusal
 
 Dims = tuple[int | str | None, ...]
 Types = dict[str, tuple[int, Dims | None]]

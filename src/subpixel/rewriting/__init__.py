@@ -14,10 +14,10 @@
 Whatever is not covered exactly raises `Refusal` on the way and is left alone. docs/rewriting.md is the manual.
 """
 
-from subpixel.rewrite.clock import Clock, RuntimeClock
-from subpixel.rewrite.inspecting import inspect
-from subpixel.rewrite.rewriting import Rewritten, rewrite
-from subpixel.rewrite.sites import GOALS
-from subpixel.rewrite.verify import verify
+from subpixel.rewriting.clock import Clock, RuntimeClock
+from subpixel.rewriting.inspecting import inspect
+from subpixel.rewriting.rewriter import Rewritten, rewrite
+from subpixel.rewriting.sites import GOALS
+from subpixel.rewriting.verifying import verify
 
 __all__ = ["GOALS", "Clock", "Rewritten", "RuntimeClock", "inspect", "rewrite", "verify"]

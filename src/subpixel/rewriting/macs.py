@@ -9,10 +9,10 @@ import onnx
 from onnx import ModelProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.rewrite.forms import Form
-from subpixel.rewrite.graph import Types, infer, types_of
-from subpixel.rewrite.sites import Site
-from subpixel.rewrite.write_plan import made
+from subpixel.rewriting.forms import Form
+from subpixel.rewriting.graph import Types, infer, types_of
+from subpixel.rewriting.sites import Site
+from subpixel.rewriting.write_plan import made
 
 Shapes = dict[str, tuple[int, ...]]
 """Whole shapes by value name, as far as they are known."""

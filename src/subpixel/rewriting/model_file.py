@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto
 
 from subpixel.errors import InputError
-from subpixel.rewrite.graph import opset_of
+from subpixel.rewriting.graph import opset_of
 
 
 def load(model: ModelProto | str | Path) -> ModelProto:

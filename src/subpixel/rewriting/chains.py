@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from onnx import NodeProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.rewrite.graph import View
-from subpixel.rewrite.patterns import read_pattern
-from subpixel.rewrite.reader import READERS, read
-from subpixel.rewrite.reading import Reading
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.graph import View
+from subpixel.rewriting.patterns import read_pattern
+from subpixel.rewriting.reader import READERS, read
+from subpixel.rewriting.reading import Reading
+from subpixel.rewriting.refusal import Refusal
 
 UPSAMPLERS = (layers.TransposedConvolution, layers.Resize, layers.PeriodicShuffle, layers.ZeroInsertion)
 UPSAMPLING_OPS = ("ConvTranspose", "Resize", "Upsample", "DepthToSpace")

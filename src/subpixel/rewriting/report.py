@@ -6,7 +6,7 @@ from typing import Any
 
 from onnx import NodeProto
 
-from subpixel.rewrite.refusal import Refusal
+from subpixel.rewriting.refusal import Refusal
 
 Entry = dict[str, Any]
 

@@ -1,5 +1,6 @@
 """Which file every enlarged picture goes to: decided for all inputs before any is touched."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,10 @@ def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | Non
     taken = {_key(path) for path, _, _ in found}
     jobs, seen = [], set()
     for path, wanted, error in found:
-        if _key(path) in seen:
+        spelt = os.path.abspath(path)  # noqa: PTH100 (resolve() follows links: a link is a picture of its own)
+        if spelt in seen:
             continue
-        seen.add(_key(path))
+        seen.add(spelt)
         if wanted is None:
             jobs.append(Job(path, error=error))
             continue

@@ -196,7 +196,7 @@ def test_timings_are_remembered_by_normal_form() -> None:
 
 
 def test_open_sizes_are_asked_for() -> None:
-    with pytest.raises(UsageError, match=r"input 'x' has shape \?×4×\?×\?: give its whole shape"):
+    with pytest.raises(InputError, match=r"input 'x' has shape \?×4×\?×\?: give its whole shape"):
         rewrite(transposed(), clock=Fake("shuffle"))
     with pytest.raises(UsageError, match="give its whole shape"):
         rewrite(transposed(), clock=Fake("shuffle"), inputs={"x": [1, 5, 6, 7]})

@@ -127,7 +127,17 @@ def test_nan_weights() -> None:
     w = whole(5, 3, 2, 2)
     w[0, 0, 0, 0] = np.nan
     model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=w)
+    with pytest.raises(InputError, match="the model holds NaN in the weight 'w'"):
+        rewrite(model, "lr")
+    w[0, 0, 0, 0] = np.inf
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=w)
     assert reason(model) == ": its weight holds NaN or infinite values"
+
+
+def test_a_module_is_sent_to_onnx_export() -> None:
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    with pytest.raises(UsageError, match=r"torch\.onnx\.export"):
+        rewrite(torch.nn.Conv2d(1, 1, 1))
 
 
 def test_growth_cap_and_its_lifting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,12 @@ import click
 from subpixel import __version__
 from subpixel.cli.bench import bench
 from subpixel.cli.evaluate import evaluate
+from subpixel.cli.inspect import inspect
 from subpixel.cli.models import export, models
+from subpixel.cli.rewrite import rewrite
 from subpixel.cli.train import train
 from subpixel.cli.upscale import upscale
+from subpixel.cli.verify import verify
 from subpixel.errors import SubpixelError, UsageError
 
 
@@ -23,7 +26,7 @@ def cli() -> None:
     """Enlarge pictures with networks that compute in low-resolution space."""
 
 
-for verb in (upscale, models, evaluate, train, export, bench):
+for verb in (upscale, models, evaluate, train, export, bench, rewrite, verify, inspect):
     cli.add_command(verb)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, numpy_helper
 
-from subpixel.errors import InputError
+from subpixel.errors import InputError, UsageError
 from subpixel.rewriting.graph import opset_of
 
 
@@ -16,11 +17,16 @@ def load(model: ModelProto | str | Path) -> ModelProto:
     """The model with its weights in memory.
 
     Raises:
+        UsageError: neither a model nor a path.
         InputError: missing, empty, truncated, no ONNX, or weights outside the model's own folder.
     """
     if isinstance(model, ModelProto):
         _check(model, "the model")
         return model
+    if any(f"{kind.__module__}.{kind.__qualname__}".startswith("torch.nn.") for kind in type(model).__mro__):
+        raise UsageError("a torch.nn.Module is not read: export it with torch.onnx.export and give the ONNX model")
+    if not isinstance(model, str | Path):
+        raise UsageError(f"a {type(model).__name__} is no model: give an onnx.ModelProto or the path of an .onnx file")
     path = Path(model)
     if path.is_dir():
         raise InputError(f"{path} is a folder: give the .onnx file in it")
@@ -50,6 +56,20 @@ def _check(model: ModelProto, name: str) -> None:
     newest = onnx.defs.onnx_opset_version()
     if opset_of(model) > newest:
         raise InputError(f"{name} asks for opset {opset_of(model)}; the onnx package here knows up to {newest}")
+
+
+_REAL = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
+
+
+def refuse_nan(model: ModelProto, name: str) -> None:
+    """No number of such a model can be compared, so nothing could be proved of it.
+
+    Raises:
+        InputError: a weight holds NaN.
+    """
+    for tensor in model.graph.initializer:
+        if tensor.data_type in _REAL and np.isnan(numpy_helper.to_array(tensor)).any():
+            raise InputError(f"{name} holds NaN in the weight {tensor.name!r}: export it again from sound weights")
 
 
 def _refuse_outside(model: ModelProto, path: Path) -> None:

@@ -82,7 +82,8 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
     """Noise for the model's inputs.
 
     Raises:
-        UsageError: a size is open and not given, or given for no input.
+        InputError: a size is open and not given.
+        UsageError: what is given fits no input.
     """
     feeds: Feeds = {}
     weights = {t.name for t in model.graph.initializer}
@@ -92,6 +93,7 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
             continue
         tensor = value.type.tensor_type
         dims = [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
+        named = value.name in given
         shape: list[int | None] = [int(n) for n in given.pop(value.name, [])] or [
             1 if i == 0 and n is None else n for i, n in enumerate(dims)
         ]
@@ -101,7 +103,9 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
             or any(n is not None and n != s for n, s in zip(dims, shape, strict=True))
         ):
             stated = "×".join("?" if n is None else str(n) for n in dims)
-            raise UsageError(f"input {value.name!r} has shape {stated}: give its whole shape, {value.name}=1x3x224x224")
+            fitting = "x".join(str(n or (224 if i else 1)) for i, n in enumerate(dims))
+            kind = UsageError if named else InputError
+            raise kind(f"input {value.name!r} has shape {stated}: give its whole shape, --input {value.name}={fitting}")
         dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         whole = [int(n) for n in shape if n is not None]
         feeds[value.name] = noise(whole, dtype) if dtype.kind == "f" else np.zeros(whole, dtype)

@@ -23,7 +23,7 @@ from subpixel.rewriting.fastest import Form as FastForm
 from subpixel.rewriting.forms import Form, forms
 from subpixel.rewriting.graph import View, infer, opset_of, subgraphs, types_of
 from subpixel.rewriting.lifting import swapped, swaps
-from subpixel.rewriting.model_file import load
+from subpixel.rewriting.model_file import load, refuse_nan
 from subpixel.rewriting.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.prove import Proof, prove
 from subpixel.rewriting.refusal import Refusal
@@ -93,17 +93,20 @@ def rewrite(
         clock: measures instead of the runtime.
 
     Raises:
-        UsageError: an unknown goal or runtime, or open sizes that `fastest` needs and `inputs` does not give.
-        InputError: the file is no valid ONNX model, or does not run.
+        UsageError: an unknown goal or runtime, `inputs` that fit no input, or no ONNX model but a torch module.
+        InputError: the file is no valid ONNX model, holds NaN, or does not run; or open sizes that `fastest` needs.
     """
     if goal not in GOALS:
         raise UsageError(f"unknown goal {goal!r}: choose {', '.join(GOALS)}")
     original = load(model)
+    refuse_nan(original, "the model" if isinstance(model, ModelProto) else str(model))
     copy = ModelProto()
     copy.CopyFrom(original)
     fault = check(copy)
     if fault:
         raise InputError(f"the model is not valid ONNX: {fault}")
+    if inputs:
+        input_feeds(copy, inputs)  # refuses what fits no input
     wish = Wish(goal, growth, macs.shapes_of(copy, inputs))
     if goal == "fastest":
         whole = _make_faster(original, copy, wish, clock or RuntimeClock(runtime, threads), inputs)

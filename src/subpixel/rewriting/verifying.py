@@ -36,8 +36,9 @@ def verify(
         equal, max_error (of `b` against the reference), bound, reference, outputs [{name, max_error, bound, equal}].
 
     Raises:
-        UsageError: open sizes that `inputs` does not give.
-        InputError: a model is no valid ONNX or does not run, or inputs and outputs have other names.
+        UsageError: `inputs` that fit no input.
+        InputError: open sizes that `inputs` does not give; a model is no valid ONNX or does not run, or inputs and
+            outputs have other names.
     """
     first, second = load(a), load(b)
     feeds = input_feeds(first, inputs)

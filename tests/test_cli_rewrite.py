@@ -1,0 +1,95 @@
+"""`subpixel rewrite`, `verify` and `inspect` as their users meet them."""
+
+import json
+import signal
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from rewrite.graphs import graph, node, whole
+from subpixel import cli as command
+
+
+@pytest.fixture
+def subpixel(monkeypatch, tmp_path):
+    """`subpixel ARGUMENTS...` through the real entry point, inside tmp_path: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with CliRunner().isolation() as (out, err, _):
+            before = signal.getsignal(signal.SIGTERM)
+            monkeypatch.setattr(sys, "argv", ["subpixel", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                command.main()
+            signal.signal(signal.SIGTERM, before)
+            return ended.value.code, out.getvalue().decode(), err.getvalue().decode()
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path):
+    made = graph(
+        [node("ConvTranspose", "x w", "y", strides=[2, 2])], {"x": ["N", 5, "H", "W"]}, "y", w=whole(5, 3, 4, 4)
+    )
+    onnx.save(made, tmp_path / "m.onnx")
+    return made
+
+
+def test_rewrite_then_verify(subpixel, model, tmp_path):
+    before = (tmp_path / "m.onnx").read_bytes()
+    code, out, err = subpixel("rewrite", "m.onnx", "-o", "out.onnx", "--goal", "lr", "--report", "r.json")
+    assert (code, err) == (0, "")
+    assert "1 of 1 site rewritten, proved equal" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert not any(n.op_type == "ConvTranspose" for n in onnx.load(tmp_path / "out.onnx").graph.node)
+    assert json.loads((tmp_path / "r.json").read_text())["rewritten"] == 1
+    assert (tmp_path / "m.onnx").read_bytes() == before
+    code, out, _ = subpixel("verify", "m.onnx", "out.onnx", "--input", "x=1x5x6x7", "--json")
+    assert code == 0
+    assert json.loads(out)["equal"] is True
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(whole(5, 3, 4, 4), "w"))
+    onnx.save(model, tmp_path / "other.onnx")
+    code, out, _ = subpixel("verify", "m.onnx", "other.onnx", "--input", "x=1x5x6x7")
+    assert code == 1
+    assert "NOT equal" in out
+
+
+def test_inspect(subpixel, model):
+    code, out, _ = subpixel("inspect", "m.onnx")
+    assert code == 0
+    assert "transposed convolution 4×4, stride 2×2, 5→3 maps" in out
+    code, out, _ = subpixel("inspect", "m.onnx", "--input", "x=1x5x6x7", "--json", "--threads", 1)
+    assert json.loads(out)["sites"][0]["macs"] > 0
+
+
+def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(subpixel, model, tmp_path):
+    content = (tmp_path / "m.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.onnx").write_text("hello")
+    w = whole(5, 3, 4, 4)
+    w[0, 0, 0, 0] = np.nan
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(w, "w"))
+    onnx.save(model, tmp_path / "nan.onnx")
+    cases = [
+        (1, "cut short", "cut.onnx", "-o", "o.onnx"),
+        (1, "text.onnx", "text.onnx", "-o", "o.onnx"),
+        (1, "NaN", "nan.onnx", "-o", "o.onnx", "--goal", "lr"),
+        (1, "does not exist", "none.onnx", "-o", "o.onnx"),
+        (1, "--input x=1x5x224x224", "m.onnx", "-o", "o.onnx"),
+        (2, "no input 'z'", "m.onnx", "-o", "o.onnx", "--input", "x=1x5x6x7", "--input", "z=1"),
+        (2, "never overwritten", "m.onnx", "-o", "m.onnx"),
+        (2, "name of a model", "m.onnx", "-o", "o.onnx", "--report", "m.onnx"),
+        (2, "needs that ending", "m.onnx", "-o", "o.txt"),
+        (2, "is no name and shape", "m.onnx", "-o", "o.onnx", "--input", "x=1x0"),
+    ]
+    for expected, message, *arguments in cases:
+        code, out, err = subpixel("rewrite", *arguments)
+        assert (code, out) == (expected, ""), arguments
+        assert message in err
+        assert "Traceback" not in err
+    assert not (tmp_path / "o.onnx").exists()
+    assert (tmp_path / "m.onnx").read_bytes() == content

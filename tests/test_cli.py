@@ -542,6 +542,49 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, number, code):
             assert image.size == (1200, 900)
 
 
+def test_paths_the_system_refuses_fail_alone(subpixel, tmp_path):
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    picture(tmp_path / "good.png")
+    long = "n" * 300 + ".png"
+    done = subpixel("upscale", "loop.png", long, "good.png", "-o", "out", "--json", *RUNTIME)
+    assert done.code == 1
+    assert [failure["input"] for failure in done.json["failures"]] == ["loop.png", long]
+    assert done.json["failures"][1]["error"] == f"{long} cannot be read: File name too long"
+    assert tree(tmp_path / "out") == ["good.png"]
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".safetensors"])
+@pytest.mark.parametrize("stem", ["loop", "n" * 300])
+def test_model_paths_the_system_refuses(subpixel, tmp_path, stem, ending):
+    (tmp_path / f"loop{ending}").symlink_to(f"loop{ending}")
+    picture(tmp_path / "a.png")
+    done = subpixel("upscale", "a.png", "--model", stem + ending, *RUNTIME)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert stem + ending in done.err
+
+
+def test_a_folder_the_system_refuses(subpixel):
+    done = subpixel("evaluate", "n" * 300, "--model", "bicubic")
+    assert (done.code, done.err) == (1, f"subpixel: folder {'n' * 300} cannot be read: File name too long\n")
+
+
+def test_an_unreadable_picture_fails_alone(subpixel, tmp_path, monkeypatch):
+    picture(tmp_path / "closed.png")
+    picture(tmp_path / "good.png")
+    may, opened = os.access, Path.open  # chmod stops nobody who is root
+
+    def refuse(path, *arguments, **options):
+        if path.name == "closed.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "access", lambda path, mode: "closed" not in str(path) and may(path, mode))
+    monkeypatch.setattr(Path, "open", refuse)
+    done = subpixel("upscale", "closed.png", "good.png", "-o", "out", *RUNTIME)
+    assert (done.code, tree(tmp_path / "out")) == (1, ["good.png"])
+    assert done.err.startswith("subpixel: closed.png cannot be read: Permission denied\n")
+
+
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
     done = subprocess.run(
         f"{sys.executable} -m subpixel models --json | head -c 5", shell=True, capture_output=True, text=True

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Any], Any]
 
-PATH = click.Path(path_type=Path)
-FILE = click.Path(path_type=Path, dir_okay=False)
+# What cannot be read fails when it is its turn, not as bad usage of the whole call.
+PATH = click.Path(path_type=Path, readable=False)
+FILE = click.Path(path_type=Path, readable=False, dir_okay=False)
 
 
 def together(*options: Decorator) -> Decorator:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from subpixel.errors import InputError
 from subpixel.media.colour import luma
+from subpixel.media.folders import is_folder
 from subpixel.media.image import FORMATS, read_picture
 
 
@@ -17,13 +18,15 @@ def find_pictures(folder: Path, *, below: bool = False) -> list[Path]:
     Raises:
         InputError: the folder is missing, or has none.
     """
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise InputError(f"folder {folder} {what}: give a folder of pictures")
-    paths = folder.rglob("*") if below else folder.iterdir()
-    found = [
-        path for path in paths if path.suffix.lower() in FORMATS and not path.name.startswith(".") and path.is_file()
-    ]
+    try:
+        if not is_folder(folder):
+            what = "is a file, not a folder" if folder.exists() else "does not exist"
+            raise InputError(f"folder {folder} {what}: give a folder of pictures")
+        paths = folder.rglob("*") if below else folder.iterdir()
+        names = [path for path in paths if path.suffix.lower() in FORMATS and not path.name.startswith(".")]
+        found = [path for path in names if path.is_file()]
+    except (OSError, ValueError) as error:  # a closed folder, too long a name
+        raise InputError(f"folder {folder} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not found:
         raise InputError(f"folder {folder} holds no pictures ({', '.join(FORMATS)})")
     return sorted(found)

@@ -10,6 +10,7 @@ import numpy as np
 
 from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.media.atomic import write_atomically
+from subpixel.media.folders import is_folder
 from subpixel.media.metadata import resized
 from subpixel.media.picture import Picture, from_pillow, to_pillow
 
@@ -50,15 +51,8 @@ def read_picture(path: Path, *, scale: int = 1, max_megapixels: float = MAX_MEGA
     """
     from PIL import Image, UnidentifiedImageError
 
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a picture")
+    _check_file(path)
     try:
-        if not path.exists():
-            raise InputError(f"{path} does not exist: check the name")
-        if not path.is_file():
-            raise InputError(f"{path} is not a regular file: copy the picture to one first")
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): fetch it again")
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of sizes, checked here, and of damaged metadata
             try:
@@ -85,6 +79,20 @@ def read_picture(path: Path, *, scale: int = 1, max_megapixels: float = MAX_MEGA
     if frames > 1:
         picture.notices.append(f"{path}: the first of its {frames} frames is taken")
     return picture
+
+
+def _check_file(path: Path) -> None:
+    if is_folder(path):
+        raise InputError(f"{path} is a folder, not a picture")
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: check the name")
+        if not path.is_file():
+            raise InputError(f"{path} is not a regular file: copy the picture to one first")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes): fetch it again")
+    except (OSError, ValueError) as error:  # a closed folder, too long a name
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
@@ -146,7 +154,7 @@ def check_output(path: Path, width: int, height: int, *, transparent: bool) -> N
         )
     if transparent and kind in ("JPEG", "BMP"):
         raise OutputError(f"{path}: {kind} cannot hold transparency: write PNG, WebP or TIFF")
-    if path.is_dir():
+    if is_folder(path):
         raise OutputError(f"{path} cannot be written: there is a folder of that name")
 
 

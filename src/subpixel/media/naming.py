@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subpixel.errors import InputError, SubpixelError, UsageError
+from subpixel.media.folders import is_folder
 from subpixel.media.image import FORMATS, output_format
 
 
@@ -37,15 +38,15 @@ def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | Non
         UsageError: a single file was named for several pictures, or it has no known ending.
     """
     to_file = False
-    if out is not None and out.suffix and not out.is_dir():
-        to_file = len(inputs) == 1 and not inputs[0].is_dir()
+    if out is not None and out.suffix and not is_folder(out):
+        to_file = len(inputs) == 1 and not is_folder(inputs[0])
         if to_file:
             output_format(out)
         elif out.suffix.lower() in FORMATS:
             raise UsageError(f"-o {out} is one file, but there may be several pictures: name a folder")
     found: list[tuple[Path, Path | None, SubpixelError | None]] = []  # input, wanted output, error
     for path in inputs:
-        if not path.is_dir():
+        if not is_folder(path):
             folder = path.parent if out is None else out
             name = f"{path.stem}_x{scale}{path.suffix}" if out is None else path.name
             found.append((path, out if to_file else folder / name, None))
@@ -95,15 +96,23 @@ def _known(suffix: str) -> str:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in FORMATS and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in FORMATS and not path.name.startswith(".") and not _is_other(path)
+
+
+def _is_other(path: Path) -> bool:
+    """Whether it is surely no file; where the system will not say, reading it will tell the user why."""
+    try:
+        return not path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _within(path: Path, target: Path, source: Path) -> bool:
     """Whether a picture is an earlier output, in a target folder that lies inside the searched one."""
-    resolved, folder = path.resolve(), target.resolve()
-    return folder != source.resolve() and resolved.is_relative_to(folder)
+    resolved, folder, searched = (Path(os.path.realpath(name)) for name in (path, target, source))  # never raises
+    return folder != searched and resolved.is_relative_to(folder)
 
 
 def _key(path: Path) -> str:
     """One file has one key, by whichever link it is named, and on disks that take A.png for a.png too."""
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()  # resolve() raises where links form a loop

@@ -55,8 +55,11 @@ def _header(file: Any) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise InputError(f"weight file {path} does not exist: check the name")
+    try:
+        if not path.is_file():
+            raise InputError(f"weight file {path} does not exist: check the name")
+    except (OSError, ValueError) as error:  # a closed folder, too long a name
+        raise InputError(f"weight file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
         with safe_open(path, framework="numpy") as file:
             yield file

@@ -1,5 +1,6 @@
 """Reads an ONNX file that may come from anybody: what is wrong with it is said in one sentence."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,14 +54,14 @@ def serialised(graph: onnx.ModelProto) -> bytes:
 
 
 def _read_file(path: Path) -> onnx.ModelProto:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: name an .onnx file in it")
     try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: name an .onnx file in it")
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not content:
         raise InputError(f"{path} is empty (0 bytes): fetch it again")
     graph = onnx.ModelProto()
@@ -72,7 +73,7 @@ def _read_file(path: Path) -> onnx.ModelProto:
     external = [t for t in _tensors(graph) if onnx.external_data_helper.uses_external_data(t)]
     for tensor in external:
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        target = (folder / location).resolve()
+        target = Path(os.path.realpath(folder / location))  # resolve() raises where links form a loop
         if not target.is_relative_to(folder):
             raise InputError(
                 f"{path} asks for weights outside its own folder ({location}): refused; "

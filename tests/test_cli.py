@@ -585,8 +585,71 @@ def test_an_unreadable_picture_fails_alone(subpixel, tmp_path, monkeypatch):
     assert done.err.startswith("subpixel: closed.png cannot be read: Permission denied\n")
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
-    done = subprocess.run(
-        f"{sys.executable} -m subpixel models --json | head -c 5", shell=True, capture_output=True, text=True
+def test_a_reader_that_goes_away_is_no_traceback():
+    read, write = os.pipe()
+    os.close(read)  # before the start: a pipe with a reader holds all that `models` prints
+    with os.fdopen(write, "wb") as gone:
+        done = subprocess.run([sys.executable, "-m", "subpixel", "models"], stdout=gone, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_stdout_on_a_full_disk_is_one_sentence(options):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "subpixel", "models", *options], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "subpixel: the system refused: No space left on device\n",
     )
-    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["upscale", "a.png", "--model", "nosuch"], 2), (["upscale"], 2), (["evaluate", "nowhere"], 1)],
+)
+def test_json_of_a_call_that_fails_as_a_whole(subpixel, arguments, code):
+    done = subpixel(*arguments, "--json")
+    assert done.code == code
+    assert list(done.json) == ["error"]
+    assert done.json["error"] in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "this machine's memory is too small for that: give smaller pictures, or fewer at once"),
+        (OSError(5, "Input/output error", "/far/away"), "/far/away: Input/output error"),
+        (OSError(5, "Input/output error"), "the system refused: Input/output error"),
+    ],
+)
+def test_what_nobody_foresaw_of_the_system_is_one_sentence(subpixel, monkeypatch, error, said):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(command.models, "callback", fail)
+    done = subpixel("models")
+    assert (done.code, done.out, done.err) == (1, "", f"subpixel: {said}\n")
+
+
+def test_names_that_are_no_text(tmp_path):
+    name = b"caf\xe9.png"
+    try:
+        Path(os.fsdecode(tmp_path / os.fsdecode(name))).write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("this disk takes UTF-8 names only")
+    done = subprocess.run(
+        [sys.executable, "-m", "subpixel", "upscale", name, "--json", *RUNTIME], cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert json.loads(done.stdout)["failures"][0]["input"] == os.fsdecode(name)
+
+
+@pytest.mark.parametrize("arguments", [["upscale", ""], ["upscale", "a.png", "-o", ""]])
+def test_an_empty_path_is_bad_usage(subpixel, arguments):
+    done = subpixel(*arguments)
+    assert done.code == 2
+    assert "an empty name: give a path" in done.err

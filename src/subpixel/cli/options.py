@@ -12,9 +12,19 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Any], Any]
 
+
+class _SomePath(click.Path):
+    """A path that is not empty: Path("") would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty name: give a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 # What cannot be read fails when it is its turn, not as bad usage of the whole call.
-PATH = click.Path(path_type=Path, readable=False)
-FILE = click.Path(path_type=Path, readable=False, dir_okay=False)
+PATH = _SomePath(path_type=Path, readable=False)
+FILE = _SomePath(path_type=Path, readable=False, dir_okay=False)
 
 
 def together(*options: Decorator) -> Decorator:
@@ -84,5 +94,5 @@ def open_by_options(channels: str | None, value_range: str | None, **options: An
 
 
 def print_json(value: object) -> None:
-    """The one object that --json promises."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """The one object that --json promises, in ASCII: file names need not be what the terminal can write."""
+    click.echo(json.dumps(value, indent=2))

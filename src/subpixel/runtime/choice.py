@@ -6,6 +6,7 @@ import platform
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import platformdirs
 
-from subpixel.errors import InputError, SubpixelError
+from subpixel.errors import InputError, SubpixelError, UsageError
 from subpixel.runtime.onnx_file import graph_inputs
 from subpixel.runtime.session import Session, installed, open_on
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # PyTorch takes a second to import and has been slower wherever it was measured: it runs only when named.
 _CANDIDATES = ("onnxruntime", "openvino")
 _BUDGET = 1.2  # seconds of measuring, all runtimes together
-_SIZES = ((32, 32), (90, 160), (180, 320), (360, 640))
+_SIZES = ((64, 64), (64, 128), (192, 320), (384, 640))  # multiples of 64, which U-Nets and the like ask for
 
 
 def choose(graph: "onnx.ModelProto", threads: int, precision: str) -> str:
@@ -32,8 +33,13 @@ def choose(graph: "onnx.ModelProto", threads: int, precision: str) -> str:
 
     Raises:
         InputError: none of them takes it; the message is the first one's.
+        UsageError: bf16 without OpenVINO.
     """
     candidates = [name for name in _CANDIDATES if installed(name) and (precision == "f32" or name == "openvino")]
+    if precision == "bf16" and not candidates:
+        raise UsageError(
+            "precision bf16 needs openvino, which is not installed: pip install openvino, or leave precision at f32"
+        )
     if candidates == ["onnxruntime"]:
         return "onnxruntime"
     question = {
@@ -41,6 +47,7 @@ def choose(graph: "onnx.ModelProto", threads: int, precision: str) -> str:
         "versions": {name: _version(name) for name in candidates},
         "threads": threads,
         "precision": precision,
+        "sizes": _SIZES,
         "graph": _fingerprint(graph),
     }
     digest = sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:24]
@@ -65,31 +72,43 @@ def cache_folder() -> Path:
 
 
 def _measure(graph: "onnx.ModelProto", candidates: list[str], threads: int, precision: str) -> dict[str, float]:
-    """Median milliseconds of each candidate that works, in turns, at the largest size that fits the budget."""
+    """Median milliseconds of each candidate that works, in turns, at the largest size that fits the budget.
+
+    A size that the network refuses ends the measuring; if none takes the smallest, the first that opens is
+    all there is to know.
+    """
+    opened: list[str] = []
     sessions: dict[str, Session] = {}
     refusal: SubpixelError | None = None
     for name in candidates:
         try:
             session = open_on(name, graph, threads, precision)
+            opened.append(name)
             _time(session, _picture(graph, _SIZES[0]))
             sessions[name] = session
         except SubpixelError as error:
             refusal = refusal or error
-    if not sessions:
+    if not opened:
         raise refusal or InputError("no runtime is installed: pip install onnxruntime")
-    if len(sessions) == 1:
-        return dict.fromkeys(sessions, 0.0)
+    if len(sessions) < 2:
+        return dict.fromkeys(sessions or opened[:1], 0.0)
     start = perf_counter()
-    times: dict[str, list[float]] = {name: [] for name in sessions}
-    for size in _SIZES:
-        x = _picture(graph, size)
-        for session in sessions.values():
-            _time(session, x)  # the first run at a size allocates
-        times = {name: [_time(session, x)] for name, session in sessions.items()}
+    x = _picture(graph, _SIZES[0])
+    times = {name: [_time(session, x)] for name, session in sessions.items()}
+    for size, larger in pairwise(_SIZES):
+        growth = larger[0] * larger[1] / (size[0] * size[1])
         left, slowest = _BUDGET - (perf_counter() - start), max(map(max, times.values()))
-        if slowest * 2 * 4 * len(sessions) > left:  # twice the run at four times the area would not fit
+        if slowest * 2 * growth * len(sessions) > left:  # two runs of each at the larger size would not fit
             break
-    while len(times[candidates[0]]) < 9 and perf_counter() - start < _BUDGET:
+        try:
+            y = _picture(graph, larger)
+            for session in sessions.values():
+                _time(session, y)  # the first run at a size allocates
+            times = {name: [_time(session, y)] for name, session in sessions.items()}
+            x = y
+        except InputError:
+            break
+    while len(next(iter(times.values()))) < 9 and perf_counter() - start < _BUDGET:
         for name, session in sessions.items():
             times[name].append(_time(session, x))
     return {name: round(1e3 * median(values), 3) for name, values in times.items()}

@@ -17,7 +17,8 @@ from subpixel.runtime.session import Session
 if TYPE_CHECKING:
     import onnx
 
-_PROBE = (32, 40)  # rows, columns: unequal, so that swapped axes show, and multiples of 8
+# Rows, columns: unequal, so that swapped axes show; the second for networks that refuse what is no multiple of 64.
+_PROBES = ((32, 40), (64, 128))
 _TOLERANCE = 0.08  # of the range: a network may shift a flat picture a little, the wrong range shifts it far
 
 
@@ -79,8 +80,7 @@ def find_contract(
 
     dims = [d.dim_value or None for d in graph_inputs(graph)[0].type.tensor_type.shape.dim]
     size = (dims[2], dims[3])
-    shape = (size[0] or _PROBE[0], size[1] or _PROBE[1])
-    found = _scale(session.run(_flat(channels, shape, 0.5)), channels, shape)
+    shape, found = _probe(session, channels, size)
     if found == 1 and scale is None:
         raise UsageError("the network keeps the size, so it takes an enlarged picture: say by --scale how much")
     if found > 1 and scale not in (None, found):
@@ -99,6 +99,19 @@ def find_contract(
 
 def _flat(channels: int, shape: tuple[int, int], value: float) -> NDArray[np.float32]:
     return np.full((1, channels, *shape), value, np.float32)
+
+
+def _probe(session: Session, channels: int, size: tuple[int | None, int | None]) -> tuple[tuple[int, int], int]:
+    """A size that the network takes, and its scale; the larger probe costs six times as much."""
+    refusal: InputError | None = None
+    for rows, columns in _PROBES:
+        shape = (size[0] or rows, size[1] or columns)
+        try:
+            return shape, _scale(session.run(_flat(channels, shape, 0.5)), channels, shape)
+        except InputError as error:
+            refusal = refusal or error
+    assert refusal is not None
+    raise refusal
 
 
 def _scale(y: NDArray[np.float32], channels: int, shape: tuple[int, int]) -> int:
@@ -142,13 +155,20 @@ def _flat_error(session: Session, channels: int, shape: tuple[int, int], white: 
 
 
 def _multiple(session: Session, channels: int, factor: int) -> int:
-    """The smallest power of two that height and width must be multiples of, up to 64."""
-    for multiple in (1, 2, 4, 8, 16, 32):
-        shape = (5 * multiple, 7 * multiple)
+    """The smallest power of two that height and width must be multiples of, up to 64.
+
+    Raises:
+        InputError: no such power will do.
+    """
+    for multiple in (1, 2, 4, 8, 16, 32, 64):
+        shape = (5 * multiple, 7 * multiple) if multiple < 64 else (192, 64)  # odd multiples; 64 at less cost
         try:
             y = session.run(_flat(channels, shape, 0.5))
         except InputError:
             continue
         if y.shape[2:] == (shape[0] * factor, shape[1] * factor):
             return multiple
-    return 64
+    raise InputError(
+        "the network takes only certain sizes, and multiples of 64 do not satisfy it: "
+        "export it with a fixed height and width"
+    )

@@ -225,7 +225,7 @@ def test_transparency_into_a_jpeg(subpixel, tmp_path):
         (["--scale", "5"], "espcn comes with weights for x2, x3, x4, not x5: train them with `subpixel train"),
         (["--scale", "two"], "'two' is not a valid int"),
         (["--runtime", "tensorrt"], "'tensorrt' is not one of 'auto', 'onnxruntime', 'openvino', 'torch'"),
-        (["--threads", "0"], "0 is not in the range x>=1"),
+        (["--threads", "0"], "0 is not in the range 1<=x<=256"),
         (["--precision", "bf16"], "precision bf16 needs the runtime openvino, not onnxruntime"),
         (["--value-range", "255"], "value_range (=255) describes an ONNX file, and espcn is none: leave it out"),
         (["-o", "out.gif"], "out.gif: pictures are written as PNG, JPEG, WebP, TIFF and BMP, not as .gif"),
@@ -287,6 +287,26 @@ def test_disk_full(subpixel, tmp_path, monkeypatch):
     assert done.code == 1
     assert "a_x3.png cannot be written (No space left on device): name another place with -o" in done.err
     assert tree(tmp_path) == ["a.png", "b.png", "b_x3.png"]
+
+
+def test_a_name_as_long_as_names_can_be(subpixel, tmp_path):
+    name = "n" * 250 + ".png"
+    picture(tmp_path / name)
+    assert subpixel("upscale", name, "-o", "out", *RUNTIME).code == 0
+    assert tree(tmp_path / "out") == [name]
+
+
+def test_what_the_network_fails_on_is_named(subpixel, photo, monkeypatch):
+    def fail(*_):
+        raise InputError("espcn gave values that are no numbers")
+
+    monkeypatch.setattr("subpixel.upscaling.pictures.enlarge", fail)
+    done = subpixel("upscale", "photo.png", *RUNTIME)
+    assert (done.code, done.err) == (1, "subpixel: photo.png: espcn gave values that are no numbers\n")
+
+
+def test_too_many_threads_are_bad_usage(subpixel, photo):
+    assert subpixel("upscale", "photo.png", "--runtime", "onnxruntime", "--threads", 257).code == 2
 
 
 def test_too_large_for_memory(subpixel, photo, monkeypatch):

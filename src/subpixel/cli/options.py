@@ -40,7 +40,7 @@ def together(*options: Decorator) -> Decorator:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="[default: one for every physical core]"
+    "--threads", type=click.IntRange(1, 256), metavar="N", help="[default: one for every physical core]"
 )
 model_options = together(
     click.option(

@@ -103,7 +103,10 @@ def _upscale_one(job: "Job", upscaler: "Upscaler", max_megapixels: float, progre
         picture = read_picture(job.input, scale=upscaler.scale, max_megapixels=max_megapixels)
         height, width = (side * upscaler.scale for side in picture.pixels.shape[:2])
         check_output(job.output, width, height, transparent=picture.alpha is not None)
-        enlarged = enlarge(picture, upscaler, progress.advance)
+        try:
+            enlarged = enlarge(picture, upscaler, progress.advance)
+        except SubpixelError as error:  # the network does not know which picture it was given
+            raise type(error)(f"{job.input}: {error}") from error
         notices = picture.notices + write_picture(enlarged, job.output)
         if upscaler.halo is None and tile_count(picture.pixels.shape[:2], upscaler) > 1:
             notices.append(f"{job.input}: how far {upscaler.name} looks is not known, so its tiles may show seams")

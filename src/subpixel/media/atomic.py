@@ -15,7 +15,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OutputError: it cannot be written; the temporary file is gone.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{token_hex(4)}.part")
+    temporary = path.with_name(f".{token_hex(8)}.part")  # the own name may be as long as a name can be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("onnxruntime", "openvino", "torch")
 PRECISIONS = ("f32", "bf16")
+MAX_THREADS = 256  # far more, and the runtimes fail or end the process
 
 
 class Session(ABC):
@@ -83,8 +84,8 @@ def open_session(
         raise UsageError(f"unknown runtime {runtime!r}: choose auto, {', '.join(RUNTIMES)}")
     if precision not in ("auto", *PRECISIONS):
         raise UsageError(f"unknown precision {precision!r}: choose auto, {', '.join(PRECISIONS)}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads}")
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise UsageError(f"threads must be from 1 to {MAX_THREADS}, not {threads}")
     graph = read_graph(model)
     threads = threads or available_cores()
     precision = "f32" if precision == "auto" else precision

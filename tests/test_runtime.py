@@ -16,6 +16,7 @@ from subpixel.runtime import RUNTIMES, choice, open_session
 from subpixel.runtime import session as session_module
 from subpixel.runtime.cores import _quota, available_cores
 from subpixel.runtime.session import installed
+from subpixel.upscaling.upscaler import open_upscaler
 
 HERE = [name for name in RUNTIMES if installed(name)]
 
@@ -228,6 +229,51 @@ def test_auto_passes_over_a_runtime_that_refuses_the_graph(espcn_graph, cache, m
 
     monkeypatch.setattr(choice, "open_on", open_on)
     assert choice.choose(espcn_graph(2), 1, "f32") == ({"onnxruntime", "openvino"} - {broken}).pop()
+
+
+def u_net(multiple):
+    """Down by `multiple`, up again, and a skip connection that only multiples of it can meet; ×2."""
+    flat = [multiple, multiple]
+    nodes = [
+        helper.make_node("Conv", ["x", "down"], ["low"], strides=flat, kernel_shape=flat),
+        helper.make_node("ConvTranspose", ["low", "down"], ["up"], strides=flat, kernel_shape=flat),
+        helper.make_node("Concat", ["up", "x"], ["both"], axis=1),
+        helper.make_node("Conv", ["both", "last"], ["phases"]),
+        helper.make_node("DepthToSpace", ["phases"], ["y"], blocksize=2, mode="CRD"),
+    ]
+    last = np.zeros((4, 2, 1, 1))
+    last[:, 1] = 1
+    return graph_of(nodes, {"down": np.full((1, 1, *flat), 1 / multiple**2), "last": last})
+
+
+@pytest.mark.parametrize("multiple", [8, 16, 32, 64])
+def test_auto_takes_a_network_that_asks_for_multiples(cache, monkeypatch, tmp_path, multiple):
+    monkeypatch.setattr(choice, "_BUDGET", 1.2)
+    onnx.save(u_net(multiple), tmp_path / "u.onnx")
+    upscaler = open_upscaler(tmp_path / "u.onnx", threads=1)
+    assert (upscaler.scale, upscaler.contract.multiple) == (2, multiple)
+    y = 16 + 219 * picture(50, 90)
+    np.testing.assert_allclose(upscaler.upscale_luma(y), y.repeat(2, 0).repeat(2, 1), rtol=1e-4)
+
+
+@needs_two
+@pytest.mark.parametrize("sizes", [((64, 64), (90, 160)), ((90, 160), (64, 64))])
+def test_a_size_that_is_refused_ends_the_measuring(cache, monkeypatch, sizes):
+    monkeypatch.setattr(choice, "_BUDGET", 1.2)
+    monkeypatch.setattr(choice, "_SIZES", sizes)
+    assert open_session(u_net(64), threads=1).runtime in HERE
+
+
+def test_a_network_for_multiples_beyond_64_is_refused(cache, tmp_path):
+    onnx.save(u_net(96), tmp_path / "u.onnx")
+    with pytest.raises(InputError, match=r"u\.onnx: (the network turns 32×40|.* cannot run)"):
+        open_upscaler(tmp_path / "u.onnx", threads=1)
+
+
+def test_bf16_without_openvino_names_it(espcn_graph, cache, monkeypatch):
+    monkeypatch.setattr(choice, "installed", lambda name: name != "openvino")
+    with pytest.raises(UsageError, match="precision bf16 needs openvino, which is not installed"):
+        open_session(espcn_graph(2), precision="bf16", threads=1)
 
 
 def test_a_graph_that_no_runtime_takes(cache):

@@ -177,7 +177,7 @@ def test_a_truncated_checkpoint(config, monkeypatch, share):
     interrupted(config, monkeypatch, 6)
     content = config.checkpoint.read_bytes()
     config.checkpoint.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"out\.checkpoint\.safetensors is no whole weight file"):
+    with pytest.raises(InputError, match=r"out\.checkpoint\.safetensors is not a whole checkpoint: delete it"):
         train(replace(config, resume=True))
 
 
@@ -258,6 +258,9 @@ def test_one_name_in_two_folders(config, folder, tmp_path):
     [
         ({"scale": 1}, "any integer scale from 2, not for 1"),
         ({"steps": 0}, r"`steps` \(=0\)"),
+        ({"seed": -1}, r"`seed` \(=-1\)"),
+        ({"warm_up": -1}, r"`warm_up` \(=-1\)"),
+        ({"scale": 100}, "scale 100 is impossible for espcn: it takes integers from 2 to 64"),
         ({"patch": 0}, r"`patch` \(=0\)"),
         ({"learning_rate": 0.0}, r"`learning_rate` \(=0.0\)"),
         ({"learning_rate": float("nan")}, r"`learning_rate` \(=nan\)"),
@@ -276,7 +279,7 @@ def test_bad_settings(config, changes, message):
 def test_an_unwritable_output_shows_before_the_work(config, tmp_path, monkeypatch):
     monkeypatch.setattr(PatchSampler, "batch", lambda *_: pytest.fail("training began"))
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"file.out\.safetensors cannot be written"):
         train(replace(config, output=tmp_path / "file" / "out.safetensors"))
 
 
@@ -311,6 +314,24 @@ def test_figures_go_into_the_header(config, folder):
     assert [entry["set"] for entry in figures] == ["pictures"]
     assert figures[0]["bicubic_psnr"] == evaluate(folder, "bicubic", 2)["psnr"]
     assert figures[0]["protocol"].startswith("papers: x2")
+
+
+def test_a_figures_folder_that_is_missing_shows_before_the_work(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(PatchSampler, "batch", lambda *_: pytest.fail("training began"))
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        train(replace(config, figures=(tmp_path / "nowhere",)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text here")
+def test_a_name_that_is_no_utf_8_does_not_lose_the_run(config, folder):
+    (folder / "a.png").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    header = read_weights(train(config).output).header
+    assert [picture["name"] for picture in header["pictures"]] == ["below/c.png", "caf?.png"]
+
+
+def test_resuming_without_a_checkpoint_says_so(config, capsys):
+    assert train(replace(config, resume=True)).steps == 12
+    assert "out.checkpoint.safetensors to resume: the run starts anew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("scale", [2, 3])

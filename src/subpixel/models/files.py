@@ -23,7 +23,9 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], header: Mappi
     Raises:
         OutputError: if the file cannot be written.
     """
-    metadata = {key: json.dumps(value, ensure_ascii=False) for key, value in header.items()}
+    # A file name that is no UTF-8 reaches Python as lone surrogates, which no encoder takes: they become "?".
+    texts = {key: json.dumps(value, ensure_ascii=False) for key, value in header.items()}
+    metadata = {key: text.encode("utf-8", "replace").decode() for key, text in texts.items()}
     contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     write_atomically(path, save(contiguous, metadata))
 

@@ -11,7 +11,7 @@ import numpy as np
 from subpixel.errors import InputError, UsageError
 from subpixel.models.files import Weights, read_header, read_tensors
 from subpixel.models.network import Network
-from subpixel.models.zoo import ZOO, build, describe
+from subpixel.models.zoo import MAX_SCALE, ZOO, build, describe
 
 if TYPE_CHECKING:
     import onnx
@@ -94,9 +94,8 @@ def read_weights(path: str | Path) -> TrainedNetwork:
 def _network_of(path: Path, stated: dict[str, Any]) -> Network:
     """The zoo's network of that name and scale, if it is the one the header states step for step."""
     name, scale = stated.get("name"), stated.get("scale")
-    # 64 is far beyond use; the limit keeps a hostile header from asking for endless memory.
     known = isinstance(name, str) and name in ZOO and ZOO[name].build is not None
-    if not known or not isinstance(scale, int) or not 2 <= scale <= 64:
+    if not known or not isinstance(scale, int) or not 2 <= scale <= MAX_SCALE:
         raise InputError(f"{path} is for a network {name!r} x{scale}, which this version of subpixel has not")
     network = build(str(name), scale)
     if json.loads(json.dumps(network.config())) != stated:

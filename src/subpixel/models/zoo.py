@@ -52,6 +52,8 @@ ZOO: dict[str, ModelDescriptor] = {
     ),
 }
 
+MAX_SCALE = 64  # far beyond use; keeps a hostile header or a typing error from asking for endless memory
+
 
 def describe(name: str) -> ModelDescriptor:
     """The descriptor of a model.
@@ -68,11 +70,11 @@ def build(name: str, scale: int) -> Network:
     """The untrained network of a model.
 
     Raises:
-        UsageError: unknown name, a model without weights, or a scale below 2.
+        UsageError: unknown name, a model without weights, or a scale outside 2..64.
     """
     descriptor = describe(name)
     if descriptor.build is None:
         raise UsageError(f"{name} is an interpolation, not a network: it has no weights to train or export")
-    if scale < 2:
-        raise UsageError(f"scale {scale} is impossible for {name}: it takes integers from 2")
+    if not 2 <= scale <= MAX_SCALE:
+        raise UsageError(f"scale {scale} is impossible for {name}: it takes integers from 2 to {MAX_SCALE}")
     return descriptor.build(scale)

@@ -42,7 +42,10 @@ def load_checkpoint(
         InputError: if the checkpoint is broken, of another network, recipe or set of pictures.
     """
     path = config.checkpoint
-    tensors, header = read_tensors(path)
+    try:
+        tensors, header = read_tensors(path)
+    except InputError as error:
+        raise InputError(f"{path} is not a whole checkpoint: delete it and start again") from error
     if header.get("network") != as_read(module.network.config()):
         raise InputError(f"{path} is a checkpoint of another network: delete it or choose another output")
     recipe, ours = header.get("recipe"), as_read(config.recipe())

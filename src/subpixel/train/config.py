@@ -14,7 +14,7 @@ class TrainConfig:
     Args:
         folders: where the pictures are, searched with their subfolders.
         output: the weight file to write, `.safetensors`.
-        scale: any integer from 2.
+        scale: any integer from 2 to 64.
         model: a name of the zoo that has weights to train.
         pictures: a list file that restricts the folders to the names it gives, one relative path a line; what
             follows a tab is the picture's licence and goes into the weight file's header.
@@ -65,6 +65,9 @@ class TrainConfig:
         for name in ("steps", "batch", "patch", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"`{name}` (={getattr(self, name)}) must be at least 1")
+        for name in ("seed", "warm_up"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"`{name}` (={getattr(self, name)}) must not be negative")
         if not self.learning_rate > 0:
             raise UsageError(f"`learning_rate` (={self.learning_rate}) must be positive")
         for name in ("ema", "squared_from"):

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from subpixel.errors import SubpixelError, UsageError
+from subpixel.errors import OutputError, SubpixelError, UsageError
+from subpixel.evaluate.pictures import find_pictures
 from subpixel.media.atomic import write_atomically
 from subpixel.models.files import write_tensors
 from subpixel.models.module import NetworkModule
@@ -62,9 +64,16 @@ def train(config: TrainConfig) -> TrainResult:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("PyTorch finds no GPU here: leave the device at auto, or take cpu")
     probe = config.output.with_name(f".{config.output.name}.probe")
-    write_atomically(probe, b"")  # an output that cannot be written shows now, not after hours
+    try:
+        write_atomically(probe, b"")  # an output that cannot be written shows now, not after hours
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(probe), str(config.output))) from error
     probe.unlink()
     network = build(config.model, config.scale)
+    for folder in config.figures:
+        find_pictures(folder)  # a folder that is missing, too
+    if config.resume and not config.checkpoint.exists():
+        print(f"subpixel: note: there is no {config.checkpoint} to resume: the run starts anew", file=sys.stderr)
     data = read_training_set(config)
     sampler = PatchSampler(data.learn, config.scale, config.patch)
 

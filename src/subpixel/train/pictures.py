@@ -25,7 +25,7 @@ class TrainingSet:
         """Of all pixels learnt from, so that a resumed run can tell whether they are the same."""
         digest = sha256()
         for pair in self.learn:
-            digest.update(repr((pair.name, pair.hr.shape)).encode())
+            digest.update(repr((pair.name, pair.hr.shape)).encode("utf-8", "replace"))
             digest.update(pair.hr.data)
         return digest.hexdigest()
 

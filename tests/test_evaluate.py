@@ -13,6 +13,7 @@ from PIL import Image
 from subpixel.errors import InputError, UsageError
 from subpixel.evaluate import GIVEN, PAPERS, PNG, PROTOCOLS, degrade, evaluate, psnr, ssim
 from subpixel.media.resample import imresize
+from subpixel.models import load
 from subpixel.upscaling.upscaler import Upscaler
 
 PICTURES = Path(__file__).parent / "data"
@@ -198,3 +199,26 @@ def test_a_folder_without_pictures(tmp_path):
 @pytest.mark.parametrize(("scale", "published"), [(2, 33.66), (3, 30.39), (4, 28.42)])
 def test_bicubic_has_the_published_figures(scale, published):
     assert evaluate(SHARED / "eval" / "Set5", "bicubic", scale)["psnr"] == pytest.approx(published, abs=0.01)
+
+
+needs_sets = pytest.mark.skipif(
+    not all((SHARED / "eval" / name).is_dir() for name in ("Set5", "Set14")),
+    reason="the benchmark pictures are not here",
+)
+
+
+@needs_sets
+@pytest.mark.parametrize(("scale", "published"), [(2, 30.23), (3, 27.54), (4, 26.00)])
+def test_bicubic_has_the_published_figures_on_set14(scale, published):
+    assert evaluate(SHARED / "eval" / "Set14", "bicubic", scale)["psnr"] == pytest.approx(published, abs=0.01)
+
+
+@needs_sets
+@pytest.mark.parametrize(
+    ("name", "scale", "least"), [("Set5", 2, 36.6), ("Set5", 3, 32.6), ("Set5", 4, 30.3), ("Set14", 3, 29.2)]
+)
+def test_the_shipped_weights_reach_what_their_headers_state(name, scale, least):
+    psnr = evaluate(SHARED / "eval" / name, "espcn", scale, runtime="onnxruntime", threads=1)["psnr"]
+    assert psnr >= least
+    stated = {figure["set"]: figure["psnr"] for figure in load("espcn", scale).header["figures"]}
+    assert psnr == pytest.approx(stated[name], abs=0.01)

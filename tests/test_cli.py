@@ -546,7 +546,13 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, number, code):
         str(tmp_path / "out"),
         *RUNTIME,
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("out/*.png")) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -47,6 +47,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"upscaling", "algebra", "nn", "rewriting", "models", "runtime", "evaluate", "train"},
 }
 
+# Inside `rewriting`: which room may use which other. Files beside the rooms are the verbs, and what all rooms share.
+ROOMS: dict[str, set[str]] = {
+    "refusal": set(),
+    "entry": {"refusal"},
+    "graph": {"refusal"},
+    "reading": {"graph", "refusal"},
+    "writing": {"reading", "graph", "refusal"},
+    "proof": {"writing", "reading", "graph", "refusal"},
+    "moves": {"proof", "writing", "reading", "graph", "refusal"},
+    "choice": {"writing", "reading", "graph", "entry", "refusal"},
+}
+
 # Where PyTorch is imported when the module is; everywhere else not even inside a function, but for a few.
 WITH_TORCH = ("nn/", "train/", "models/module.py", "runtime/on_torch.py")
 
@@ -131,6 +143,18 @@ def test_the_rules_have_no_circle() -> None:
 
     for folder in MAY_IMPORT:
         below(folder, ())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_of_rewriting_are_entered_one_way(room: str) -> None:
+    found = set()
+    for path in FILES:
+        parts = path.relative_to(ROOT).parts
+        if parts[0] == "rewriting" and parts[1].removesuffix(".py") == room:
+            names = [name.split(".") for name, _ in imports(path) if name.startswith("subpixel.rewriting.")]
+            found |= {(name[2], name_of(path)) for name in names}
+    assert room in {path.stem for path in (ROOT / "rewriting").iterdir()}
+    assert not {pair for pair in found if pair[0] not in ROOMS[room] | {room}}
 
 
 def test_algebra_knows_nothing_of_graphs_files_or_frameworks() -> None:

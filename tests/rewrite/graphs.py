@@ -11,7 +11,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from subpixel.rewriting import Rewritten, rewrite
-from subpixel.rewriting.running import Runner
+from subpixel.rewriting.proof.running import Runner
 
 rng = np.random.default_rng(7)
 

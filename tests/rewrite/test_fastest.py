@@ -12,7 +12,7 @@ import pytest
 from rewrite.graphs import assert_same, counts, graph, node, whole
 from subpixel.errors import InputError, UsageError
 from subpixel.rewriting import rewrite
-from subpixel.rewriting.clock import RuntimeClock
+from subpixel.rewriting.choice.clock import RuntimeClock
 from subpixel.rewriting.rewriter import Rewritten
 
 X: Any = {"x": ["N", 4, "H", "W"]}

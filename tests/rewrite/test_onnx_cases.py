@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from subpixel.rewriting import rewrite
-from subpixel.rewriting.running import RunFailure, Runner
+from subpixel.rewriting.proof.running import RunFailure, Runner
 
 # operator: goal → how many of its cases are rewritten; lone resizes, convolutions and space-to-depth have no site
 EXPECTED = {

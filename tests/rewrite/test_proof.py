@@ -10,8 +10,9 @@ import onnx
 import pytest
 
 from rewrite.graphs import graph, node, whole
-from subpixel.rewriting import reader, rewrite, rewriter
-from subpixel.rewriting.build import Built
+from subpixel.rewriting import rewrite, rewriter
+from subpixel.rewriting.reading import operators
+from subpixel.rewriting.writing.build import Built
 
 X: Any = {"x": ["N", 4, "H", "W"]}
 
@@ -204,13 +205,13 @@ def test_a_reader_that_errs_is_refused(mistake: Callable[[Any], Any], monkeypatc
     """Reader and writer agree with each other here: only the run can tell."""
     from dataclasses import replace
 
-    right = reader.READERS["ConvTranspose"]
+    right = operators.READERS["ConvTranspose"]
 
     def wrong(*args: Any) -> Any:
         reading = right(*args)
         assert reading is not None
         return replace(reading, layers=tuple(mistake(layer) for layer in reading.layers))
 
-    monkeypatch.setitem(reader.READERS, "ConvTranspose", wrong)
+    monkeypatch.setitem(operators.READERS, "ConvTranspose", wrong)
     (site,) = rewrite(transposed(), "lr").report["sites"]
     assert "differs" in site["refused"]

@@ -26,7 +26,7 @@ from subpixel.algebra import (
     nearest_offset,
 )
 from subpixel.rewriting import rewrite
-from subpixel.rewriting.running import RunFailure, Runner
+from subpixel.rewriting.proof.running import RunFailure, Runner
 
 Rng = np.random.Generator
 

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper
 
 from rewrite.graphs import graph, node, rewritten, whole
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting import build, rewrite
+from subpixel.rewriting import rewrite
+from subpixel.rewriting.writing import build
 
 X: Any = {"x": ["N", 5, "H", "W"]}
 
@@ -224,7 +225,7 @@ def test_custom_operators_around_are_left_alone() -> None:
 
 
 def test_shorter_than_the_border_cells_is_an_error_at_run_time_never_a_wrong_result() -> None:
-    from subpixel.rewriting.running import RunFailure, Runner
+    from subpixel.rewriting.proof.running import RunFailure, Runner
 
     model = resize(mode="linear")
     result = rewrite(model, "lr")

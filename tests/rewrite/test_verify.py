@@ -13,8 +13,8 @@ from rewrite.graphs import graph, node, whole
 from subpixel.algebra import apply, convolution, lift, transposed_convolution
 from subpixel.errors import InputError
 from subpixel.rewriting import rewrite, verify
-from subpixel.rewriting.float64 import run_float64
-from subpixel.rewriting.running import Runner
+from subpixel.rewriting.proof.float64 import run_float64
+from subpixel.rewriting.proof.running import Runner
 
 X: Any = {"x": [1, 4, 6, 7]}
 rng = np.random.default_rng(5)

@@ -17,17 +17,17 @@ from subpixel.algebra import Layer, layers, lift
 from subpixel.algebra.checkerboard import checkerboard_index
 from subpixel.algebra.cost import receptive_field
 from subpixel.errors import InputError
-from subpixel.rewriting.build import joined
-from subpixel.rewriting.chains import UPSAMPLING_OPS, find_chains, has, read_all
-from subpixel.rewriting.clock import Feeds
-from subpixel.rewriting.forms import forms
-from subpixel.rewriting.graph import View, infer, opset_of, types_of
-from subpixel.rewriting.macs import chain
-from subpixel.rewriting.model_file import load
-from subpixel.rewriting.neighbourhood import input_feeds, values_of
-from subpixel.rewriting.reading import Reading
+from subpixel.rewriting.choice.clock import Feeds
+from subpixel.rewriting.choice.macs import chain
+from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
+from subpixel.rewriting.graph.model_file import load
+from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
+from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
+from subpixel.rewriting.reading.reading import Reading
+from subpixel.rewriting.reading.sites import find_sites
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.sites import find_sites
+from subpixel.rewriting.writing.build import joined
+from subpixel.rewriting.writing.forms import forms
 
 
 def inspect(

@@ -12,24 +12,24 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.algebra import Cells, Op
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting import macs
-from subpixel.rewriting.build import Built, build, joined
-from subpixel.rewriting.chains import UPSAMPLING_OPS, find_chains, read_all
-from subpixel.rewriting.clock import Clock, RuntimeClock
-from subpixel.rewriting.commute import find_commuting, swap
-from subpixel.rewriting.edit import Edit, apply_edits, check, names_in
-from subpixel.rewriting.fastest import FORMS, Alternative, choose, print_of
-from subpixel.rewriting.fastest import Form as FastForm
-from subpixel.rewriting.forms import Form, forms
-from subpixel.rewriting.graph import View, infer, opset_of, subgraphs, types_of
-from subpixel.rewriting.lifting import swapped, swaps
-from subpixel.rewriting.model_file import load, refuse_nan
-from subpixel.rewriting.neighbourhood import input_feeds, values_of
-from subpixel.rewriting.prove import Proof, prove
+from subpixel.rewriting.choice import macs
+from subpixel.rewriting.choice.clock import Clock, RuntimeClock
+from subpixel.rewriting.choice.fastest import FORMS, Alternative, choose, print_of
+from subpixel.rewriting.choice.fastest import Form as FastForm
+from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
+from subpixel.rewriting.entry import Entry, entry, refused
+from subpixel.rewriting.graph.edit import Edit, apply_edits, check, names_in
+from subpixel.rewriting.graph.model_file import load, refuse_nan
+from subpixel.rewriting.graph.view import View, infer, opset_of, subgraphs, types_of
+from subpixel.rewriting.moves.commute import find_commuting, swap
+from subpixel.rewriting.moves.lifting import swapped, swaps
+from subpixel.rewriting.proof.prove import Proof, prove
+from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewriting.reading.sites import GOALS, Site, candidate_sites, find_sites
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.report import Entry, entry, refused
-from subpixel.rewriting.sites import GOALS, Site, candidate_sites, find_sites
-from subpixel.rewriting.write_plan import shortest
+from subpixel.rewriting.writing.build import Built, build, joined
+from subpixel.rewriting.writing.forms import Form, forms
+from subpixel.rewriting.writing.plans import shortest
 
 GROWTH = 16.0
 """A site's weights may grow by this factor unless the caller lifts the cap."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from subpixel.errors import InputError
-from subpixel.rewriting.float64 import run_float64
-from subpixel.rewriting.model_file import load
-from subpixel.rewriting.neighbourhood import input_feeds
+from subpixel.rewriting.choice.neighbourhood import input_feeds
+from subpixel.rewriting.graph.model_file import load
+from subpixel.rewriting.proof.float64 import run_float64
 
 SLACK = 8.0
 """The second model's error may be this many times the first's: another order of sums, not another function."""

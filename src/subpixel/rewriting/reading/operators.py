@@ -22,9 +22,9 @@ from subpixel.algebra import (
     TransposedConvolution,
 )
 from subpixel.algebra.layers import Pads
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.read_resize import resize, upsample
-from subpixel.rewriting.reading import Attributes, Reading, inputs_of, integers_of, weight_of
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.reading import Attributes, Reading, inputs_of, integers_of, weight_of
+from subpixel.rewriting.reading.resize import resize, upsample
 from subpixel.rewriting.refusal import Refusal
 
 

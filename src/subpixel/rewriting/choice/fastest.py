@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper
 
 from subpixel.algebra import Cells, Op
-from subpixel.rewriting.clock import Clock
-from subpixel.rewriting.edit import Edit, apply_edits
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.neighbourhood import Neighbourhood, Values, around, with_types
+from subpixel.rewriting.choice.clock import Clock
+from subpixel.rewriting.choice.neighbourhood import Neighbourhood, Values, around, with_types
+from subpixel.rewriting.entry import Entry, refused
+from subpixel.rewriting.graph.edit import Edit, apply_edits
+from subpixel.rewriting.graph.view import View
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.report import Entry, refused
 
 MARGIN = 0.05
 """A form must beat what is there by this much: the noise of one machine, A against A, reaches 5 %."""

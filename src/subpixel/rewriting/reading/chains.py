@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from onnx import NodeProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.patterns import read_pattern
-from subpixel.rewriting.reader import READERS, read
-from subpixel.rewriting.reading import Reading
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.operators import READERS, read
+from subpixel.rewriting.reading.patterns import read_pattern
+from subpixel.rewriting.reading.reading import Reading
 from subpixel.rewriting.refusal import Refusal
 
 UPSAMPLERS = (layers.TransposedConvolution, layers.Resize, layers.PeriodicShuffle, layers.ZeroInsertion)

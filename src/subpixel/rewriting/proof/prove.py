@@ -21,14 +21,14 @@ from onnx import ModelProto, TensorProto, helper
 
 from subpixel.algebra import Cells, Op, layers, same
 from subpixel.algebra.cells import as_cells
-from subpixel.rewriting.build import Built, is_too_short
-from subpixel.rewriting.chains import find_chains, read_all
-from subpixel.rewriting.compare import Sizes, compare
-from subpixel.rewriting.graph import Input, View, extract, infer, standalone, types_of
-from subpixel.rewriting.join import join
+from subpixel.rewriting.graph.view import Input, View, extract, infer, standalone, types_of
+from subpixel.rewriting.proof.compare import Sizes, compare
+from subpixel.rewriting.reading.chains import find_chains, read_all
+from subpixel.rewriting.reading.sites import Site, takes
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.sites import Site, takes
-from subpixel.rewriting.write_plan import made
+from subpixel.rewriting.writing.build import Built, is_too_short
+from subpixel.rewriting.writing.join import join
+from subpixel.rewriting.writing.plans import made
 
 Again = Callable[[View, Site], Built]
 """Builds a site of another graph in the same form."""

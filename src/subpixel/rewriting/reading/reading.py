@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
 from subpixel.algebra import Layer
-from subpixel.rewriting.graph import View
+from subpixel.rewriting.graph.view import View
 from subpixel.rewriting.refusal import Refusal
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from subpixel.algebra import Convolution
-from subpixel.rewriting.chains import has
-from subpixel.rewriting.compare import compare
-from subpixel.rewriting.graph import View, extract, standalone
-from subpixel.rewriting.reading import Reading, inputs_of
+from subpixel.rewriting.graph.view import View, extract, standalone
+from subpixel.rewriting.proof.compare import compare
+from subpixel.rewriting.reading.chains import has
+from subpixel.rewriting.reading.reading import Reading, inputs_of
 from subpixel.rewriting.refusal import Refusal
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from onnx import ModelProto, NodeProto
 
 from subpixel.algebra import Convolution, Pad, PeriodicShuffle
-from subpixel.rewriting.chains import has, read_all
-from subpixel.rewriting.edit import names_in
-from subpixel.rewriting.graph import View
+from subpixel.rewriting.graph.edit import names_in
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.chains import has, read_all
 
 _POINTWISE = frozenset(
     """

@@ -8,10 +8,10 @@ from math import prod
 from subpixel.algebra import Cells, Layer, Op, Plan, layers, spell
 from subpixel.algebra.layers import Ints, Order
 from subpixel.algebra.lower import minimal_crop, pad_first
-from subpixel.rewriting.join import folded
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.write_plan import write_cells, write_plan
-from subpixel.rewriting.writer import Writer
+from subpixel.rewriting.writing.join import folded
+from subpixel.rewriting.writing.plans import write_cells, write_plan
+from subpixel.rewriting.writing.writer import Writer
 
 _NAMES = {
     "shuffle": "convolution + shuffle",

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from subpixel.algebra import Cells, Op
-from subpixel.rewriting.forms import Form
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.join import folded, join
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.sites import Site, Term
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.sites import Site, Term
-from subpixel.rewriting.write_plan import shortest
-from subpixel.rewriting.writer import Writer
+from subpixel.rewriting.writing.forms import Form
+from subpixel.rewriting.writing.join import folded, join
+from subpixel.rewriting.writing.plans import shortest
+from subpixel.rewriting.writing.writer import Writer
 
 FREE = 1 << 18
 """Sites whose weights stay below this count (1 MB) may grow freely."""

@@ -6,10 +6,10 @@ import numpy as np
 from onnx import NodeProto
 
 from subpixel.algebra import Resize, nearest_offset
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.reading import Attributes, Reading, inputs_of
+from subpixel.rewriting.graph.sizes import dims_of, evaluate
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.reading import Attributes, Reading, inputs_of
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.symbols import dims_of, evaluate
 
 _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
 

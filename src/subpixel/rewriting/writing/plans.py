@@ -13,7 +13,7 @@ from subpixel.algebra.arrays import Array
 from subpixel.algebra.op import output_length, site_count
 from subpixel.algebra.reduce import any_along
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.writer import Writer
+from subpixel.rewriting.writing.writer import Writer
 
 
 def write_plan(writer: Writer, plan: Plan, x: str, size: tuple[int, ...] | None) -> str:

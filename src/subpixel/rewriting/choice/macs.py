@@ -9,10 +9,10 @@ import onnx
 from onnx import ModelProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.rewriting.forms import Form
-from subpixel.rewriting.graph import Types, infer, types_of
-from subpixel.rewriting.sites import Site
-from subpixel.rewriting.write_plan import made
+from subpixel.rewriting.graph.view import Types, infer, types_of
+from subpixel.rewriting.reading.sites import Site
+from subpixel.rewriting.writing.forms import Form
+from subpixel.rewriting.writing.plans import made
 
 Shapes = dict[str, tuple[int, ...]]
 """Whole shapes by value name, as far as they are known."""

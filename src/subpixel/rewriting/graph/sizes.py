@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onnx import helper
 
-from subpixel.rewriting.graph import View
+from subpixel.rewriting.graph.view import View
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from onnx import NodeProto, helper
 
 from subpixel.algebra import PeriodicShuffle, PeriodicUnshuffle, ZeroInsertion
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.reading import Reading, integers_of
-from subpixel.rewriting.symbols import Size, Sizes, dims_of, evaluate
+from subpixel.rewriting.graph.sizes import Size, Sizes, dims_of, evaluate
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.reading import Reading, integers_of
 
 
 def read_pattern(view: View, node: NodeProto) -> Reading | None:

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from subpixel.rewriting.graph import View, subgraphs
+from subpixel.rewriting.graph.view import View, subgraphs
 
 
 @dataclass(frozen=True, eq=False)

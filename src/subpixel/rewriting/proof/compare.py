@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from onnx import ModelProto, helper, numpy_helper
 
+from subpixel.rewriting.proof.running import RunFailure, Runner
 from subpixel.rewriting.refusal import Refusal
-from subpixel.rewriting.running import RunFailure, Runner
 
 Sizes = dict[str, tuple[int, ...]]
 """Spatial sizes by input name."""

@@ -11,8 +11,8 @@ import onnxruntime
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting.clock import Feeds, noise
-from subpixel.rewriting.graph import View, subgraphs
+from subpixel.rewriting.choice.clock import Feeds, noise
+from subpixel.rewriting.graph.view import View, subgraphs
 
 Values = dict[str, tuple[tuple[int, ...], np.dtype[np.generic]]]
 """Shape and type by value name, for one set of inputs."""

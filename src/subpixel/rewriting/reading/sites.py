@@ -14,10 +14,10 @@ from onnx import NodeProto
 
 from subpixel.algebra import Layer, layers
 from subpixel.algebra.arrays import as_numpy
-from subpixel.rewriting.chains import UPSAMPLERS, Chain, has
-from subpixel.rewriting.graph import View
-from subpixel.rewriting.reader import maps_of
-from subpixel.rewriting.reading import Reading
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.chains import UPSAMPLERS, Chain, has
+from subpixel.rewriting.reading.operators import maps_of
+from subpixel.rewriting.reading.reading import Reading
 
 
 def takes(layer: Layer) -> tuple[int, int]:

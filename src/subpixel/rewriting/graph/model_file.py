@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting.graph import opset_of
+from subpixel.rewriting.graph.view import opset_of
 
 
 def load(model: ModelProto | str | Path) -> ModelProto:

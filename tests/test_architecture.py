@@ -57,6 +57,7 @@ ROOMS: dict[str, set[str]] = {
     "proof": {"writing", "reading", "graph", "refusal"},
     "moves": {"proof", "writing", "reading", "graph", "refusal"},
     "choice": {"writing", "reading", "graph", "entry", "refusal"},
+    "goals": {"choice", "moves", "proof", "writing", "reading", "graph", "entry", "refusal"},
 }
 
 # Where PyTorch is imported when the module is; everywhere else not even inside a function, but for a few.

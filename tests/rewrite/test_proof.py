@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from rewrite.graphs import graph, node, whole
-from subpixel.rewriting import rewrite, rewriter
+from subpixel.rewriting import rewrite
+from subpixel.rewriting.goals import change
 from subpixel.rewriting.reading import operators
 from subpixel.rewriting.writing.build import Built
 
@@ -143,7 +144,7 @@ MUTANTS = [flip, swap_phases, other_order, shift_pads, bias_rolled, dropped_cell
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.__name__)
 def test_a_writer_that_errs_is_refused(mutant: Callable[[Built], bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    build, choices = rewriter.build, rewriter._choices
+    build, choices = change.build, change.choices
     spoilt = 0
     for make, goal in CASES.values():
         planted: list[bool] = []
@@ -153,10 +154,10 @@ def test_a_writer_that_errs_is_refused(mutant: Callable[[Built], bool], monkeypa
             planted.append(mutant(built))
             return built
 
-        monkeypatch.setattr(rewriter, "build", build)
-        monkeypatch.setattr(rewriter, "_choices", lambda *args: [forms[:1] for forms in choices(*args)])
+        monkeypatch.setattr(change, "build", build)
+        monkeypatch.setattr(change, "choices", lambda *args: [forms[:1] for forms in choices(*args)])
         assert rewrite(make(), goal).report["rewritten"] == 1
-        monkeypatch.setattr(rewriter, "build", mutated)
+        monkeypatch.setattr(change, "build", mutated)
         result = rewrite(make(), goal)
         if not all(planted):
             continue  # this spelling has nothing for the mistake to spoil
@@ -170,7 +171,7 @@ def test_a_writer_that_errs_is_refused(mutant: Callable[[Built], bool], monkeypa
 def test_mutants_reach_every_spelling() -> None:
     """Each mistake can be planted in at least one spelling, each spelling takes at least three mistakes."""
     reached: dict[str, set[str]] = {case: set() for case in CASES}
-    build = rewriter.build
+    build = change.build
     for case, (make, goal) in CASES.items():
         for mutant in MUTANTS:
 
@@ -181,7 +182,7 @@ def test_mutants_reach_every_spelling() -> None:
                 return built
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(rewriter, "build", mutated)
+                patch.setattr(change, "build", mutated)
                 rewrite(make(), goal)
     assert set.union(*reached.values()) == {mutant.__name__ for mutant in MUTANTS}
     assert min(map(len, reached.values())) >= 3, reached

@@ -9,6 +9,7 @@
     prove     read back, the nodes have the original's normal form; both run to equal
               numbers on integers, down to the smallest legal size, borders included           proof
     choose    goal `fastest`: forms timed with their neighbourhood, kept beyond the noise      choice
+    goals     what each goal does over a whole model                                           goals
     report    node, law, form, error, or the reason why a site stays as it is                  entry, refusal
 
 Whatever is not covered exactly raises `Refusal` on the way and is left alone. docs/rewriting.md is the manual.

@@ -1,0 +1,1 @@
+"""What each goal does over a whole model: `lr` and `deconv` in passes, `fastest` by the clock."""

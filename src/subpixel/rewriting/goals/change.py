@@ -1,0 +1,104 @@
+"""A site changed: the best form of a goal that can be written and proved, and its entry in the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from onnx import NodeProto
+
+from subpixel.algebra import Cells, Op
+from subpixel.rewriting.choice import macs
+from subpixel.rewriting.entry import Entry, entry
+from subpixel.rewriting.graph.edit import names_in
+from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.proof.prove import Proof, prove
+from subpixel.rewriting.reading.chains import find_chains, read_all
+from subpixel.rewriting.reading.sites import Site, find_sites
+from subpixel.rewriting.refusal import Refusal
+from subpixel.rewriting.writing.build import Built, build, joined
+from subpixel.rewriting.writing.forms import Form, forms
+from subpixel.rewriting.writing.plans import shortest
+
+NOTHING_FOLLOWS = "no convolution follows with nothing but linear work between"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the caller asked for."""
+
+    goal: str
+    growth: float | None
+    shapes: macs.Shapes = field(default_factory=dict)
+
+
+def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, Proof, int]:
+    """The site in the best form of the goal, proved; and how many weights it had.
+
+    Raises:
+        Refusal: there is none; the reason is that of the best form.
+    """
+    whole = joined(view, site)
+    found = choices(view, site, wish, whole)
+    before = weights_of(view, site)
+    first: Refusal | None = None
+    for at in range(max(len(c) for c in found)):
+        picked = [c[min(at, len(c) - 1)] for c in found]
+        own = set(taken)
+        try:
+            built = build(view, site, picked, own, before, wish.growth)
+            proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(_sites_of, wish=wish))
+        except Refusal as refusal:
+            first = first or refusal
+            continue
+        taken |= own
+        return built, proof, before
+    raise first or Refusal("no spelling fits")
+
+
+def choices(view: View, site: Site, wish: Wish, whole: list[Op | Cells]) -> list[list[Form]]:
+    """For each term that is rewritten, its forms."""
+    rewritten = [term for term in site.terms if not term.keep]
+    return [forms(layer, t.layers, wish.goal, view.opset) for t, layer in zip(rewritten, whole, strict=True)]
+
+
+def again(view: View, site: Site, wish: Wish, picked: list[Form]) -> Built:
+    """The same site with other weights, in the same forms; other weights may order the forms differently."""
+    found = []
+    for candidates, form in zip(choices(view, site, wish, joined(view, site)), picked, strict=True):
+        found.append(next((c for c in candidates if c.name == form.name), candidates[0]))
+    return build(view, site, found, names_in(view))
+
+
+def _sites_of(view: View, wish: Wish) -> list[Site]:
+    return find_sites(view, find_chains(view, read_all(view)[0]), wish.goal)
+
+
+def weights_of(view: View, site: Site) -> int:
+    values = (view.constant(name) for node in site.nodes for name in node.input if name)
+    return sum(value.size for value in values if value is not None and value.dtype.kind == "f")
+
+
+def entry_of(site: Site, built: Built, proof: Proof, before: int, wish: Wish) -> Entry:
+    least = [shortest(layer) for layer in built.layers if isinstance(layer, Cells)]
+    return entry(
+        site.node,
+        law=site.law,
+        form="; ".join(form.name for form in built.forms),
+        max_error=proof.max_error,
+        proof={
+            "normal_form": proof.by_normal_form,
+            "sizes": proof.sizes,
+            "bit_equal_on_integers": proof.exact,
+        },
+        macs_before=macs.before(site, wish.shapes),
+        macs_after=macs.after(site, built.forms, wish.shapes),
+        weights_before=before,
+        weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f"),
+        smallest=[max(axis) for axis in zip(*least, strict=True)] if least else None,
+    )
+
+
+def commuted(resize: NodeProto, error: float, count: int) -> Entry:
+    proof = {"normal_form": False, "sizes": count, "bit_equal_on_integers": False}
+    return entry(resize, law="A7", form="1×1 convolution first", max_error=error, proof=proof)

@@ -1,0 +1,109 @@
+"""Goal `fastest`: every site with the forms that can be timed, and the whole model timed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from onnx import ModelProto, NodeProto
+
+from subpixel.rewriting.choice.clock import Clock
+from subpixel.rewriting.choice.fastest import FORMS, Alternative, choose, print_of
+from subpixel.rewriting.choice.fastest import Form as FastForm
+from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
+from subpixel.rewriting.entry import Entry, refused
+from subpixel.rewriting.goals.change import NOTHING_FOLLOWS, Wish, again, choices, commuted, entry_of, weights_of
+from subpixel.rewriting.graph.edit import apply_edits, names_in
+from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
+from subpixel.rewriting.moves.commute import find_commuting, swap
+from subpixel.rewriting.proof.prove import prove
+from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewriting.reading.sites import Site, candidate_sites
+from subpixel.rewriting.refusal import Refusal
+from subpixel.rewriting.writing.build import Built, build, joined
+from subpixel.rewriting.writing.forms import Form
+
+
+def make_faster(
+    original: ModelProto, copy: ModelProto, wish: Wish, clock: Clock, inputs: dict[str, Sequence[int]] | None
+) -> dict[str, Any]:
+    """Rewrite `copy` where the clock says so; it becomes the original again unless the whole is faster."""
+    feeds = input_feeds(copy, inputs)
+    view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph))
+    alternatives, left = _alternatives(view, wish)
+    edits, entries = choose(view, alternatives, clock, lambda names: values_of(copy, names, feeds), copy.ir_version)
+    listed = {site["node"] for site in entries}
+    entries += [item for node, why in left if (item := refused(node, why))["node"] not in listed]
+    apply_edits(copy.graph, edits, copy.ir_version)
+    report: dict[str, Any] = {"sites": entries, "rewritten": len(edits), "ms_before": None, "ms_after": None}
+    if not edits:
+        copy.CopyFrom(original)
+        return {**report, "clock": clock.identity}
+    before, after = clock.race([original, copy], feeds, ["original", "rewritten"])
+    report |= {"ms_before": before, "ms_after": after, "clock": clock.identity}
+    if before is None or after is None or after > before:
+        copy.CopyFrom(original)
+        reason = "the model as a whole is no faster with it: the original is returned"
+        for site in entries:
+            if site["refused"] is None:
+                site.update(refused=reason, law="clock", form=None)
+        report |= {"rewritten": 0, "ms_after": before}
+    return report
+
+
+def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple[NodeProto, Refusal]]]:
+    """Sites of the main graph with the forms that can be timed, and upsampling nodes that have none."""
+    readings, unread = read_all(view)
+    taken = names_in(view)
+    found: list[Alternative] = []
+    left = {node.output[0]: (node, why) for node, why in unread if node.op_type in UPSAMPLING_OPS}
+    for site in candidate_sites(view, find_chains(view, readings)):
+        try:
+            whole = joined(view, site)
+            per_term = choices(view, site, wish, whole)
+        except Refusal as why:
+            left.setdefault(site.node.output[0], (site.node, why))
+            continue
+        written = []
+        for at in range(min(FORMS, max(len(c) for c in per_term))):
+            picked = [c[min(at, len(c) - 1)] for c in per_term]
+            try:
+                built = build(view, site, picked, set(taken), weights_of(view, site), wish.growth)
+            except Refusal:
+                continue
+            name = "; ".join(form.name for form in picked)
+            written.append(
+                FastForm(name, built.nodes, built.weights, partial(_proved, view, site, built, wish, picked))
+            )
+        text = print_of(whole)
+        found.append(
+            Alternative(site.node, site.law, site.nodes, tuple(site.sources), site.output, tuple(written), text)
+        )
+    for resize, conv in find_commuting(view, readings):
+        if readings.get(resize.output[0]) is not None:
+            continue  # a resize with a kernel has this form among its others
+        try:
+            nodes, weights, error, count = swap(view, resize, conv, readings, set(taken))
+        except Refusal:
+            continue
+        shown = partial(commuted, resize, error, count)
+        text = f"{resize.op_type} {[a.SerializeToString() for a in resize.attribute]} 1×1 {conv.output[0]}"
+        form = FastForm("1×1 convolution first", nodes, weights, shown)
+        found.append(Alternative(resize, "A7", (resize, conv), (resize.input[0],), conv.output[0], (form,), text))
+    covered = {name for a in found for node in a.nodes for name in node.output}
+    for node in view.graph.node:
+        if node.op_type in UPSAMPLING_OPS and not covered & set(node.output):
+            left.setdefault(node.output[0], (node, Refusal(NOTHING_FOLLOWS, "A10")))
+    return found, [pair for name, pair in left.items() if name not in covered]
+
+
+def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
+    proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(_same_site, site=site))
+    return entry_of(site, built, proof, weights_of(view, site), wish)
+
+
+def _same_site(view: View, site: Site) -> list[Site]:
+    """The site in a graph of its own: of those that might be spelled faster, the one that covers all of it."""
+    found = candidate_sites(view, find_chains(view, read_all(view)[0]))
+    return [copy for copy in found if copy.output == site.output and copy.sources == site.sources][:1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -22,6 +22,24 @@ Types = dict[str, tuple[int, Dims | None]]
 _FOLDED = frozenset(
     "Identity Cast Unsqueeze Squeeze Reshape Transpose Concat Gather Slice Neg Add Sub Mul Div Sqrt Floor".split()  # noqa: SIM905
 )
+
+
+class Wiring(Protocol):
+    """What chains and sites ask of a graph, be it a model's or a module's: who writes and reads which value.
+
+    Of a node they read `name`, `op_type`, `domain`, `input`, `output`, and of a Concat its `attribute` axis.
+    """
+
+    producers: dict[str, NodeProto]
+    consumers: dict[str, list[NodeProto]]
+
+    def used_once(self, name: str) -> bool:
+        """Is the value read by one node and shown to nobody else?"""
+        ...
+
+    def dims(self, name: str) -> Dims | None:
+        """Dimensions as far as they are known, or None where not even their number is."""
+        ...
 
 
 class View:

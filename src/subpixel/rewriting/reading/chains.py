@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from onnx import NodeProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.graph.view import View, Wiring
 from subpixel.rewriting.reading.operators import READERS, read
 from subpixel.rewriting.reading.patterns import read_pattern
 from subpixel.rewriting.reading.reading import Reading
@@ -84,7 +84,7 @@ def read_all(view: View) -> tuple[dict[str, Reading], list[tuple[NodeProto, Refu
     return readings, refused
 
 
-def find_chains(view: View, readings: dict[str, Reading]) -> list[Chain]:
+def find_chains(view: Wiring, readings: dict[str, Reading]) -> list[Chain]:
     """The longest chains. A resize has no weights: read several times, it heads a chain of its own for each reader."""
     after: dict[str, list[Reading]] = {}
     for reading in readings.values():

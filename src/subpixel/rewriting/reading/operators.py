@@ -22,7 +22,7 @@ from subpixel.algebra import (
     TransposedConvolution,
 )
 from subpixel.algebra.layers import Pads
-from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.graph.view import View, Wiring
 from subpixel.rewriting.reading.reading import Attributes, Reading, inputs_of, integers_of, weight_of
 from subpixel.rewriting.reading.resize import resize, upsample
 from subpixel.rewriting.refusal import Refusal
@@ -269,7 +269,7 @@ def rank_of(view: View, name: str) -> int:
     return len(dims)
 
 
-def maps_of(view: View, name: str) -> int:
+def maps_of(view: Wiring, name: str) -> int:
     """Number of maps."""
     dims = view.dims(name)
     C = dims[1] if dims is not None and len(dims) > 1 else None

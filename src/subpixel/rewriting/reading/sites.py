@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import prod
 
-import numpy as np
 from onnx import NodeProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.algebra.arrays import as_numpy
-from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.graph.view import Wiring
 from subpixel.rewriting.reading.chains import UPSAMPLERS, Chain, has
 from subpixel.rewriting.reading.operators import maps_of
 from subpixel.rewriting.reading.reading import Reading
@@ -77,7 +75,7 @@ class Site:
         """The values read, each once."""
         return list(dict.fromkeys(name for term in self.terms for name in term.sources))
 
-    def shape(self, view: View, name: str) -> list[int | None]:
+    def shape(self, view: Wiring, name: str) -> list[int | None]:
         """What is certain of a source's shape: maps and number of axes, the batch where it is stated."""
         first = (view.dims(name) or (None,))[0]
         batch = first if isinstance(first, int) else None
@@ -88,7 +86,7 @@ class Site:
         return [batch, maps_of(view, name), *[None] * (len(view.dims(name) or ()) - 2)]
 
 
-def find_sites(view: View, chains: list[Chain], goal: str) -> list[Site]:
+def find_sites(view: Wiring, chains: list[Chain], goal: str) -> list[Site]:
     """The sites of a goal, none overlapping another."""
     if goal == "deconv":
         return [site for chain in chains for site in _deconv_sites(chain)]
@@ -177,7 +175,7 @@ def law_of(chain: tuple[Layer, ...]) -> str:
     return "A9" if isinstance(first, layers.PeriodicShuffle) else "A1"
 
 
-def candidate_sites(view: View, chains: list[Chain]) -> list[Site]:
+def candidate_sites(view: Wiring, chains: list[Chain]) -> list[Site]:
     """Every site that might be spelled faster, overlapping ones included: whole chains, and up to each upsampling."""
     sites = _concat_sites(view, chains)
     for chain in chains:
@@ -208,7 +206,7 @@ def _with_scales(chain: Chain, stop: int) -> Chain:
 # --- A8: a convolution over a concatenation ------------------------------------------------------------------------
 
 
-def _concat_sites(view: View, chains: list[Chain]) -> list[Site]:
+def _concat_sites(view: Wiring, chains: list[Chain]) -> list[Site]:
     """conv(concat(up(x), skip)) = conv(up(x)) + conv(skip), and what follows it linearly."""
     by_output = {chain.output: chain for chain in chains}
     ends: dict[str, Chain] = {}
@@ -225,7 +223,7 @@ def _concat_sites(view: View, chains: list[Chain]) -> list[Site]:
     return sites
 
 
-def _concat_site(view: View, chain: Chain, ends: dict[str, Chain]) -> Site | None:
+def _concat_site(view: Wiring, chain: Chain, ends: dict[str, Chain]) -> Site | None:
     head, concat = chain.readings[0], view.producers.get(chain.source)
     if concat is None or concat.op_type != "Concat":
         return None
@@ -242,15 +240,16 @@ def _concat_site(view: View, chain: Chain, ends: dict[str, Chain]) -> Site | Non
     scales = tuple(layer for reading in tail for layer in reading.layers)
     terms: list[Term] = []
     nodes: list[NodeProto] = []
-    rest: list[tuple[str, layers.Convolution]] = []
+    rest: list[tuple[str, range]] = []
     named: NodeProto | None = None
     at, fixed = 0, head.fixed
     for name, count in zip(concat.input, counts, strict=True):
-        part = replace(conv, weight=conv.weight[:, at : at + count], bias=None)
+        maps = range(at, at + count)
+        part = replace(conv, weight=conv.weight[:, list(maps)], bias=None)
         at += count
         up = _up_chain(view, name, ends, shared)
         if up is None:
-            rest.append((name, part))
+            rest.append((name, maps))
             continue
         named = named or next(n for r in up.readings if has(r, UPSAMPLERS) for n in r.nodes)
         nodes += up.nodes
@@ -259,12 +258,11 @@ def _concat_site(view: View, chain: Chain, ends: dict[str, Chain]) -> Site | Non
     if named is None:
         return None
     if rest:  # the bias goes to one of the terms only
-        weight = np.concatenate([as_numpy(part.weight) for _, part in rest], axis=1)
-        whole = replace(conv, weight=weight)
+        whole = replace(conv, weight=conv.weight[:, [m for _, maps in rest for m in maps]])
         terms.append(Term(tuple(name for name, _ in rest), (whole, *scales), keep=True))
     else:
         before = terms[0].layers[: len(terms[0].layers) - len(scales) - 1]
-        first = replace(conv, weight=conv.weight[:, : counts[0]])
+        first = replace(conv, weight=conv.weight[:, list(range(counts[0]))])
         terms[0] = replace(terms[0], layers=(*before, first, *scales))
     nodes += [concat, *head.nodes, *(node for reading in tail for node in reading.nodes)]
     output = tail[-1].output if tail else head.output
@@ -286,7 +284,7 @@ def _linear(chain: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(replace(a, shift=a.shift * 0) if isinstance(a, layers.Affine) else a for a in chain)
 
 
-def _up_chain(view: View, name: str, ends: dict[str, Chain], shared: bool) -> Chain | None:
+def _up_chain(view: Wiring, name: str, ends: dict[str, Chain], shared: bool) -> Chain | None:
     """The chain that ends in this value with an upsampling, from where its site begins."""
     chain = ends.get(name)
     if chain is None:

@@ -104,22 +104,11 @@ def write_cells(writer: Writer, cells: Cells, x: str) -> str:
     Raises:
         Refusal: the lattice has a stride (cells would differ by the input's length), or too many cells.
     """
-    if any(D != 1 for D in cells.down):
-        raise Refusal("its border cells stand on a lattice with a stride", "A11")
     if writer.opset == 10 and writer.symbols:
         raise Refusal(
             "opset 10 infers wrong shapes for a Slice where sizes are symbols: convert the model to opset 11 first"
         )
-    if 0 in cells.taps:  # nothing but bias: runtimes still want a tap
-        shape = [max(n, 1) if i > 2 * cells.dim + 1 else n for i, n in enumerate(cells.kernel.shape)]
-        cells = replace(cells, kernel=np.zeros(shape))
-    along = [_stretches(cells, axis) for axis in range(cells.dim)]
-    count = int(np.prod([len(s) for s in along]))
-    if count > 125:
-        raise Refusal(f"its border has {count} cells: too many convolutions", "A12")
-    parts: dict[tuple[int, ...], str] = {}
-    for key in product(*(range(len(s)) for s in along)):
-        parts[key] = _write_part(writer, cells, [s[i] for s, i in zip(along, key, strict=True)], x)
+    parts = {part.key: _write_part(writer, cells, part, x) for part in border_parts(cells)}
     for axis in reversed(range(cells.dim)):
         joined: dict[tuple[int, ...], list[str]] = {}
         for key, name in parts.items():
@@ -133,6 +122,49 @@ def write_cells(writer: Writer, cells: Cells, x: str) -> str:
     for axis, U in enumerate(cells.up):
         cut.append((0, -cells.lengths[axis][0] % U))
     return writer.crop(y, cut)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one convolution computes of cells: `key` says where its result stands, per axis.
+
+    Shape: kernel `O *U C *K`, taps that read the same sample added up; bias `O *U`.
+    """
+
+    key: tuple[int, ...]
+    kernel: Array
+    bias: Array
+    windows: tuple[tuple[int, int | None], ...]
+    pads: tuple[tuple[int, int], ...]
+
+
+def border_parts(cells: Cells) -> list[Part]:
+    """The convolutions that make up cells, last axis fastest.
+
+    Raises:
+        Refusal: the lattice has a stride (cells would differ by the input's length), or too many cells.
+    """
+    if any(D != 1 for D in cells.down):
+        raise Refusal("its border cells stand on a lattice with a stride", "A11")
+    if 0 in cells.taps:  # nothing but bias: runtimes still want a tap
+        shape = [max(n, 1) if i > 2 * cells.dim + 1 else n for i, n in enumerate(cells.kernel.shape)]
+        cells = replace(cells, kernel=np.zeros(shape))
+    along = [_stretches(cells, axis) for axis in range(cells.dim)]
+    count = int(np.prod([len(s) for s in along]))
+    if count > 125:
+        raise Refusal(f"its border has {count} cells: too many convolutions", "A12")
+    keys = product(*(range(len(s)) for s in along))
+    return [_part(cells, key, [s[i] for s, i in zip(along, key, strict=True)]) for key in keys]
+
+
+def _part(cells: Cells, key: tuple[int, ...], stretches: list[_Stretch]) -> Part:
+    kernel: Array = cells.kernel[tuple(s.cell for s in stretches)]
+    for axis, s in enumerate(stretches):
+        kernel = np.take(kernel, np.arange(*s.taps), 2 + cells.dim + axis)
+        if s.fold is not None:
+            kernel = _folded(kernel, 2 + cells.dim + axis, s.fold)
+    bias = cells.bias[tuple(s.cell for s in stretches)]
+    return Part(key, kernel, bias, tuple(s.window for s in stretches), tuple(s.pads for s in stretches))
 
 
 def _order(writer: Writer, cells: Cells) -> layers.Order:
@@ -205,18 +237,12 @@ def _single(cells: Cells, axis: int, cell: int, N: int, L: int, from_end: bool =
     return _Stretch(cell, window, (0, 0), (first, end), table)
 
 
-def _write_part(writer: Writer, cells: Cells, stretches: list[_Stretch], x: str) -> str:
-    kernel: Array = cells.kernel[tuple(s.cell for s in stretches)]
-    bias = cells.bias[tuple(s.cell for s in stretches)]
-    d = cells.dim
-    for axis, s in enumerate(stretches):
-        kernel = np.take(kernel, np.arange(*s.taps), 2 + d + axis)
-        if s.fold is not None:
-            kernel = _folded(kernel, 2 + d + axis, s.fold)
-    axes = [2 + i for i, s in enumerate(stretches) if s.window != (0, None)]
+def _write_part(writer: Writer, cells: Cells, part: Part, x: str) -> str:
+    kernel, bias, d = part.kernel, part.bias, cells.dim
+    axes = [2 + i for i, window in enumerate(part.windows) if window != (0, None)]
     if axes:
-        starts = [stretches[a - 2].window[0] for a in axes]
-        ends = [stretches[a - 2].window[1] for a in axes]
+        starts = [part.windows[a - 2][0] for a in axes]
+        ends = [part.windows[a - 2][1] for a in axes]
         x = writer.slice(x, axes, starts, [np.iinfo(np.int64).max if e is None else e for e in ends])
     C, O = cells.interior.maps
     order = _order(writer, cells)
@@ -225,9 +251,7 @@ def _write_part(writer: Writer, cells: Cells, stretches: list[_Stretch], x: str)
         bias = np.moveaxis(bias, 0, d)
     weight = kernel.reshape(O * int(np.prod(cells.up)), C, *kernel.shape[2 + d :])
     ones = (1,) * d
-    return str(
-        writer.layer(layers.Convolution(weight, bias.reshape(-1), ones, tuple(s.pads for s in stretches), ones), x)
-    )
+    return str(writer.layer(layers.Convolution(weight, bias.reshape(-1), ones, part.pads, ones), x))
 
 
 def _folded(kernel: Array, axis: int, table: tuple[int, ...]) -> Array:

@@ -175,11 +175,12 @@ class Chain:
         self.value = self.add(op, [self.value, *given], **attributes)
         self.steps.append(_step(kind, layer))
 
-    def convolution(self) -> None:
+    def convolution(self, times: int = 1) -> None:
+        """`times`: the number of its maps is a multiple of this."""
         K, dilation, pads = self.ints(1, 4), self.ints(1, 3), self.pairs(3)
         stride = self.ints(1, 3) if self.rng.random() < 0.2 else (1,) * self.d
         g = int(self.rng.choice([1, 1, 2])) if self.maps % 2 == 0 else 1
-        O = g * int(self.rng.integers(1, 4))
+        O = times * g * int(self.rng.integers(1, 4 if times == 1 else 2))
         w, b = self.whole(O, self.maps // g, *K), self.bias(O)
         layer = Convolution(w, b, stride, pads, dilation, g)
         self.layer(
@@ -245,11 +246,9 @@ class Chain:
 
     def shuffle(self) -> None:
         """DepthToSpace, or Reshape–Transpose–Reshape with the sizes taken at run time."""
-        r = self.ints(1, 4)
-        while self.maps % prod(r):
-            r = tuple(1 if self.rng.random() < 0.5 else r_ for r_ in r)
-        if prod(r) == 1:
-            return self.convolution()
+        r = self.ints(1, 4) if self.rng.random() < 0.4 else (2,) * self.d
+        if self.maps % prod(r):
+            self.convolution(times=prod(r))
         order, d, O = ("crd" if self.rng.random() < 0.5 else "dcr"), self.d, self.maps // prod(r)
         if d == 2 and r[0] == r[1] and self.rng.random() < 0.6:
             self.value = self.add("DepthToSpace", [self.value], blocksize=r[0], mode=order.upper())
@@ -265,7 +264,6 @@ class Chain:
             self.value = self.add("Reshape", [y, self.add("Concat", [np.array([0, O]), finer], axis=0)])
         self.steps.append(_step("shuffle", PeriodicShuffle(O, r, order)))  # type: ignore[arg-type]
         self.maps = O
-        return None
 
     def zeros(self) -> None:
         """Zero insertion written out: an axis of one, zeros at its end, merged."""

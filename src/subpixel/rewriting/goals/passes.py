@@ -18,6 +18,9 @@ from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_
 from subpixel.rewriting.reading.sites import find_sites
 from subpixel.rewriting.refusal import Refusal
 
+PASSES = 8
+"""Over the graphs, at most; two nearly always do."""
+
 
 @dataclass
 class Outcome:
@@ -33,12 +36,35 @@ class Outcome:
 
 
 def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
-    """Rewrite the model in place, nested graphs included."""
-    outcome = Outcome()
-    if wish.goal != "deconv":
-        _over_graphs(model, lambda view: _commute_all(view, outcome))
-    _over_graphs(model, lambda view: _rewrite_all(view, wish, outcome))
-    return outcome
+    """Rewrite the model in place, nested graphs included, until nothing is left to do.
+
+    What one pass writes may join a chain that was cut before: by a Shape of a value in its middle, for one.
+    """
+    whole, known = Outcome(), _node_names(model)
+    for _ in range(PASSES):
+        outcome = Outcome()
+        if wish.goal != "deconv":
+            _over_graphs(model, partial(_commute_all, outcome=outcome))
+        _over_graphs(model, partial(_rewrite_all, wish=wish, outcome=outcome))
+        for item in outcome.entries:
+            if item["refused"] is None:
+                whole.add(item)
+        if not outcome.rewritten:
+            break
+    # of the refusals the last pass's hold; nodes of our own are not the caller's concern
+    whole.entries += [item for item in outcome.entries if item["refused"] is not None and item["node"] in known]
+    return whole
+
+
+def _node_names(model: ModelProto) -> set[str]:
+    """What reports call the nodes of the model, nested graphs included."""
+    names: set[str] = set()
+    graphs = [model.graph]
+    while graphs:
+        for node in graphs.pop().node:
+            names.add(node.name or next(iter(node.output), ""))
+            graphs += subgraphs(node)
+    return names
 
 
 def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:

@@ -183,9 +183,7 @@ class Chain:
         O = times * g * int(self.rng.integers(1, 4 if times == 1 else 2))
         w, b = self.whole(O, self.maps // g, *K), self.bias(O)
         layer = Convolution(w, b, stride, pads, dilation, g)
-        self.layer(
-            "convolution", layer, "Conv", [w, b], strides=stride, pads=_flat(pads), dilations=dilation, group=g
-        )
+        self.layer("convolution", layer, "Conv", [w, b], strides=stride, pads=_flat(pads), dilations=dilation, group=g)
         self.maps = O
 
     def transposed(self) -> None:

@@ -2,7 +2,7 @@
 
     read      a node (or a few) becomes layers of `subpixel.algebra`, every attribute read      reading
     chain     layers with nothing but linear work between them, each value read once           reading.chains
-    site      the part of a chain that a goal asks for; a sum of chains for Concat             reading.sites
+    site      the part of a chain that a goal asks for; a sum of chains for Concat and Add     reading.cuts, sums
     join      the chain as one `Op`, or as cells where borders meet, in float64                writing.join
     forms     its spellings: lower / spell × crop {0, fewest taps} × order                     writing.forms
     write     a spelling as nodes with fresh names; cells joined before the one shuffle        writing
@@ -17,7 +17,7 @@ Whatever is not covered exactly raises `Refusal` on the way and is left alone. d
 
 from subpixel.rewriting.choice.clock import Clock, RuntimeClock
 from subpixel.rewriting.inspecting import inspect
-from subpixel.rewriting.reading.sites import GOALS
+from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.rewriter import Rewritten, rewrite
 from subpixel.rewriting.verifying import verify
 

@@ -23,8 +23,8 @@ from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.graph.model_file import load
 from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
+from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.reading.reading import Reading
-from subpixel.rewriting.reading.sites import find_sites
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import joined
 from subpixel.rewriting.writing.forms import forms
@@ -131,10 +131,12 @@ def _options(view: View, readings: dict[str, Reading]) -> dict[str, list[dict[st
     """By the output of the upsampling node: what each goal would make of its site, or why it would not."""
     found: dict[str, list[dict[str, Any]]] = {}
     for goal in ("lr", "deconv"):
-        for site in find_sites(view, find_chains(view, readings), goal):
+        for site, *_ in find_sites(view, find_chains(view, readings), goal):
             option: dict[str, Any] = {"goal": goal, "law": site.law, "form": None, "refused": None}
             rewritten = [term for term in site.terms if not term.keep]
             try:
+                if site.refusal is not None:
+                    raise site.refusal
                 picked = [
                     forms(layer, term.layers, goal, view.opset)[0]
                     for term, layer in zip(rewritten, joined(view, site), strict=True)

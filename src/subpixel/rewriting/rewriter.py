@@ -18,7 +18,7 @@ from subpixel.rewriting.goals.fastest import make_faster
 from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.model_file import load, refuse_nan
-from subpixel.rewriting.reading.sites import GOALS
+from subpixel.rewriting.reading.cuts import GOALS
 
 GROWTH = 16.0
 """A site's weights may grow by this factor unless the caller lifts the cap."""

@@ -14,7 +14,8 @@ from subpixel.rewriting.graph.edit import names_in
 from subpixel.rewriting.graph.view import View
 from subpixel.rewriting.proof.prove import Proof, prove
 from subpixel.rewriting.reading.chains import find_chains, read_all
-from subpixel.rewriting.reading.sites import Site, find_sites
+from subpixel.rewriting.reading.cuts import like
+from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, build, joined
 from subpixel.rewriting.writing.forms import Form, forms
@@ -38,16 +39,16 @@ def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, 
     Raises:
         Refusal: there is none; the reason is that of the best form.
     """
+    if site.refusal is not None:
+        raise site.refusal
     whole = joined(view, site)
-    found = choices(view, site, wish, whole)
     before = weights_of(view, site)
     first: Refusal | None = None
-    for at in range(max(len(c) for c in found)):
-        picked = [c[min(at, len(c) - 1)] for c in found]
+    for picked in combinations(site, choices(view, site, wish, whole)):
         own = set(taken)
         try:
             built = build(view, site, picked, own, before, wish.growth)
-            proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(_sites_of, wish=wish))
+            proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
         except Refusal as refusal:
             first = first or refusal
             continue
@@ -62,6 +63,18 @@ def choices(view: View, site: Site, wish: Wish, whole: list[Op | Cells]) -> list
     return [forms(layer, t.layers, wish.goal, view.opset) for t, layer in zip(rewritten, whole, strict=True)]
 
 
+def combinations(site: Site, found: list[list[Form]]) -> list[list[Form]]:
+    """A form for each term, the cheapest together first."""
+    if site.law != "A15":
+        return [[c[min(at, len(c) - 1)] for c in found] for at in range(max(len(c) for c in found))]
+    # all must meet on one lattice, or adding before the shuffle is not possible
+    tables = [{form.lattice: form for form in reversed(forms) if form.lattice is not None} for forms in found]
+    met = [[table[key] for table in tables] for key in tables[0] if all(key in table for table in tables)]
+    if not met:
+        raise Refusal("its terms meet on no common low-resolution lattice", "A15")
+    return sorted(met, key=lambda picked: sum(form.macs for form in picked))
+
+
 def again(view: View, site: Site, wish: Wish, picked: list[Form]) -> Built:
     """The same site with other weights, in the same forms; other weights may order the forms differently."""
     found = []
@@ -70,8 +83,9 @@ def again(view: View, site: Site, wish: Wish, picked: list[Form]) -> Built:
     return build(view, site, found, names_in(view))
 
 
-def _sites_of(view: View, wish: Wish) -> list[Site]:
-    return find_sites(view, find_chains(view, read_all(view)[0]), wish.goal)
+def same_site(view: View, site: Site) -> list[Site]:
+    """The site, found in a graph of its own."""
+    return like(view, site, find_chains(view, read_all(view)[0]))
 
 
 def weights_of(view: View, site: Site) -> int:
@@ -84,7 +98,7 @@ def entry_of(site: Site, built: Built, proof: Proof, before: int, wish: Wish) ->
     return entry(
         site.node,
         law=site.law,
-        form="; ".join(form.name for form in built.forms),
+        form="; ".join(form.name for form in built.forms) + (", added before the shuffle" if built.together else ""),
         max_error=proof.max_error,
         proof={
             "normal_form": proof.by_normal_form,

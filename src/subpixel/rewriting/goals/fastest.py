@@ -13,13 +13,24 @@ from subpixel.rewriting.choice.fastest import FORMS, Alternative, choose, print_
 from subpixel.rewriting.choice.fastest import Form as FastForm
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.entry import Entry, refused
-from subpixel.rewriting.goals.change import NOTHING_FOLLOWS, Wish, again, choices, commuted, entry_of, weights_of
+from subpixel.rewriting.goals.change import (
+    NOTHING_FOLLOWS,
+    Wish,
+    again,
+    choices,
+    combinations,
+    commuted,
+    entry_of,
+    same_site,
+    weights_of,
+)
 from subpixel.rewriting.graph.edit import apply_edits, names_in
 from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.proof.prove import prove
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
-from subpixel.rewriting.reading.sites import Site, candidate_sites
+from subpixel.rewriting.reading.cuts import every_site
+from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, build, joined
 from subpixel.rewriting.writing.forms import Form
@@ -58,16 +69,17 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
     taken = names_in(view)
     found: list[Alternative] = []
     left = {node.output[0]: (node, why) for node, why in unread if node.op_type in UPSAMPLING_OPS}
-    for site in candidate_sites(view, find_chains(view, readings)):
+    for site in every_site(view, find_chains(view, readings)):
         try:
+            if site.refusal is not None:
+                raise site.refusal
             whole = joined(view, site)
-            per_term = choices(view, site, wish, whole)
+            picks = combinations(site, choices(view, site, wish, whole))
         except Refusal as why:
             left.setdefault(site.node.output[0], (site.node, why))
             continue
         written = []
-        for at in range(min(FORMS, max(len(c) for c in per_term))):
-            picked = [c[min(at, len(c) - 1)] for c in per_term]
+        for picked in picks[:FORMS]:
             try:
                 built = build(view, site, picked, set(taken), weights_of(view, site), wish.growth)
             except Refusal:
@@ -99,11 +111,5 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
 
 
 def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
-    proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(_same_site, site=site))
+    proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
     return entry_of(site, built, proof, weights_of(view, site), wish)
-
-
-def _same_site(view: View, site: Site) -> list[Site]:
-    """The site in a graph of its own: of those that might be spelled faster, the one that covers all of it."""
-    found = candidate_sites(view, find_chains(view, read_all(view)[0]))
-    return [copy for copy in found if copy.output == site.output and copy.sources == site.sources][:1]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from onnx import GraphProto, ModelProto
+from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.goals.change import NOTHING_FOLLOWS, Wish, change, commuted, entry_of
@@ -15,56 +15,62 @@ from subpixel.rewriting.graph.view import View, infer, opset_of, subgraphs, type
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.moves.lifting import swapped, swaps
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
-from subpixel.rewriting.reading.sites import find_sites
+from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.refusal import Refusal
 
 PASSES = 8
-"""Over the graphs, at most; two nearly always do."""
+"""Over the graphs, at most; two nearly always do. What one pass writes may join a chain that was cut before."""
 
 
 @dataclass
 class Outcome:
-    """What the passes over the graphs did: an entry per site, and how many were rewritten."""
+    """What the passes over the graphs did: an entry per site, rewritten or not.
 
-    entries: list[Entry] = field(default_factory=list)
-    rewritten: int = 0
+    Attributes:
+        done: rewritten sites. kept: others, by the value that their node writes; the first reason counts.
+    """
 
-    def add(self, item: Entry) -> None:
-        """One more site."""
-        self.entries.append(item)
-        self.rewritten += item["refused"] is None
+    done: list[Entry] = field(default_factory=list)
+    kept: dict[str, Entry] = field(default_factory=dict)
+
+    @property
+    def rewritten(self) -> int:
+        """How many sites were rewritten."""
+        return len(self.done)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Rewritten sites, then those that stay and have no part that was rewritten."""
+        named = {entry["node"] for entry in self.done}
+        return [*self.done, *(entry for entry in self.kept.values() if entry["node"] not in named)]
+
+    def refuse(self, node: NodeProto, why: Refusal) -> None:
+        """A site that stays, and why."""
+        self.kept.setdefault(node.output[0], refused(node, why))
 
 
 def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
-    """Rewrite the model in place, nested graphs included, until nothing is left to do.
-
-    What one pass writes may join a chain that was cut before: by a Shape of a value in its middle, for one.
-    """
-    whole, known = Outcome(), _node_names(model)
+    """Rewrite the model in place, nested graphs included, until nothing is left to do."""
+    known = set(_outputs(model.graph))
+    outcome = Outcome()
     for _ in range(PASSES):
-        outcome = Outcome()
+        before = outcome.rewritten
         if wish.goal != "deconv":
             _over_graphs(model, partial(_commute_all, outcome=outcome))
         _over_graphs(model, partial(_rewrite_all, wish=wish, outcome=outcome))
-        for item in outcome.entries:
-            if item["refused"] is None:
-                whole.add(item)
-        if not outcome.rewritten:
+        if outcome.rewritten == before:
             break
-    # of the refusals the last pass's hold; nodes of our own are not the caller's concern
-    whole.entries += [item for item in outcome.entries if item["refused"] is not None and item["node"] in known]
-    return whole
+    # what still stands; nodes of our own are not the caller's concern
+    there = known & set(_outputs(model.graph))
+    outcome.kept = {name: entry for name, entry in outcome.kept.items() if name in there}
+    return outcome
 
 
-def _node_names(model: ModelProto) -> set[str]:
-    """What reports call the nodes of the model, nested graphs included."""
-    names: set[str] = set()
-    graphs = [model.graph]
-    while graphs:
-        for node in graphs.pop().node:
-            names.add(node.name or next(iter(node.output), ""))
-            graphs += subgraphs(node)
-    return names
+def _outputs(graph: GraphProto) -> Iterator[str]:
+    for node in graph.node:
+        yield from node.output
+        for inner in subgraphs(node):
+            yield from _outputs(inner)
 
 
 def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
@@ -75,9 +81,7 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
         _over_graphs(trial, partial(_rewrite_all, wish=wish, outcome=tried))
         if tried.rewritten:
             model.CopyFrom(trial)
-            for done in tried.entries:
-                if done["refused"] is None:
-                    outcome.add(done)
+            outcome.done += tried.done
             return True
     return False
 
@@ -102,10 +106,10 @@ def _commute_all(view: View, outcome: Outcome) -> list[Edit]:
         try:
             nodes, weights, error, count = swap(view, resize, conv, readings, taken)
         except Refusal as refusal:
-            outcome.add(refused(resize, refusal))
+            outcome.refuse(resize, refusal)
             continue
         edits.append(Edit(conv.output[0], nodes, weights))
-        outcome.add(commuted(resize, error, count))
+        outcome.done.append(commuted(resize, error, count))
     return edits
 
 
@@ -113,21 +117,30 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     readings, unread = read_all(view)
     edits: list[Edit] = []
     taken, seen = names_in(view), set[str]()
-    for site in find_sites(view, find_chains(view, readings), wish.goal):
-        seen.update(node.output[0] for node in site.nodes)
-        try:
-            built, proof, before = change(view, site, wish, taken)
-        except Refusal as refusal:
-            outcome.add(refused(site.node, refusal))
-            continue
-        edits.append(Edit(site.output, built.nodes, built.weights))
-        outcome.add(entry_of(site, built, proof, before, wish))
+    for cuts in find_sites(view, find_chains(view, readings), wish.goal):
+        seen.update(node.output[0] for node in cuts[0].nodes)
+        reason: Refusal | None = None
+        for site in cuts:
+            try:
+                built, proof, before = change(view, site, wish, taken)
+            except Refusal as refusal:
+                reason = reason or refusal
+                continue
+            edits.append(Edit(site.output, built.nodes, built.weights))
+            outcome.done.append(entry_of(site, built, proof, before, wish))
+            break
+        else:
+            assert reason is not None
+            outcome.refuse(cuts[0].node, reason)
     for node, why in unread:
+        source = view.producers.get(node.input[0]) if node.input else None
+        if node.op_type not in UPSAMPLING_OPS and source is not None and source.op_type in UPSAMPLING_OPS:
+            node = source  # what follows an upsampling cannot be read, so nothing moves
         if node.op_type in UPSAMPLING_OPS and node.output[0] not in seen:
             seen.add(node.output[0])
-            outcome.add(refused(node, why))
+            outcome.refuse(node, why)
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     for node in view.graph.node:
         if node.op_type in UPSAMPLING_OPS and node.op_type != done and not seen & set(node.output):
-            outcome.add(refused(node, Refusal(NOTHING_FOLLOWS, "A10")))
+            outcome.refuse(node, Refusal(NOTHING_FOLLOWS, "A10"))
     return edits

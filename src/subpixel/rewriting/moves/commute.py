@@ -60,21 +60,58 @@ def swap(
     second.CopyFrom(resize)
     second.input[0], second.output[0] = between, conv.output[0]
     names = inputs_of(resize)
+    more: list[NodeProto] = []
     if len(names) > 3 and "axes" not in attributes:
         sizes = view.constant(names[3])
-        if sizes is None:
-            raise Refusal("its sizes are computed, the number of maps among them", "A7")
         second.input[3] = between + "/sizes"
-        weights[second.input[3]] = np.array([sizes[0], layer.weight.shape[0], *sizes[2:]], np.int64)
+        if sizes is None:
+            more = _resized(names[3], second.input[3], layer.weight.shape[0], weights)
+        else:
+            weights[second.input[3]] = np.array([sizes[0], layer.weight.shape[0], *sizes[2:]], np.int64)
     dim, C = layer.weight.ndim - 2, layer.weight.shape[1] * layer.groups
     kind = view.dtype(resize.input[0]) or TensorProto.FLOAT
     lead = (view.dims(resize.input[0]) or (None,))[0]
+    nodes = [first, *more, second]
     inputs = [(resize.input[0], kind, [lead if isinstance(lead, int) else None, C, *[None] * dim])]
-    before = extract(view, inputs, conv.output[0])
-    constants = {n: v for node in (first, second) for n in node.input if n and (v := view.constant(n)) is not None}
-    after = standalone([first, second], inputs, conv.output[0], {**constants, **weights}, view.opset)
+    constants = {n: v for node in nodes for n in node.input if n and (v := view.constant(n)) is not None}
+    worst, count = 0.0, 0
+    for size, target in _trials(view, resize, names, dim):
+        stated = {}
+        if target is not None:  # a computed size, stated for the trial
+            batch = lead if isinstance(lead, int) else 2
+            stated = {names[3]: np.array([batch, C, *target] if "axes" not in attributes else target, np.int64)}
+        before = extract(view, inputs, conv.output[0], stated)
+        after = standalone(nodes, inputs, conv.output[0], {**constants, **weights, **stated}, view.opset)
+        error, ran = compare(before, after, [{resize.input[0]: size}], 4 * C + 64, False)
+        worst, count = max(worst, error), count + ran
+    return nodes, weights, worst, count
+
+
+def _trials(
+    view: View, resize: NodeProto, names: list[str], dim: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...] | None]]:
+    """Sizes to compare at, and what they are resized to where that is computed."""
+    small, large = (3, 5, 4)[:dim], (6, 4, 5)[:dim]
+    if len(names) > 3 and view.constant(names[3]) is None:
+        return [(small, (7, 6, 9)[:dim]), (large, (11, 9, 6)[:dim])]
     size = view.size(resize.input[0])
-    # sizes are stated for one input only
-    sizes_tried = [(3, 5, 4)[:dim], (6, 4, 5)[:dim]] if len(names) < 4 or size is None else [size]
-    error, count = compare(before, after, [{resize.input[0]: s} for s in sizes_tried], 4 * C + 64, False)
-    return [first, second], weights, error, count
+    if len(names) < 4 or size is None:
+        return [(small, None), (large, None)]
+    return [(size, None)]  # sizes are stated for one input only
+
+
+def _resized(old: str, new: str, maps: int, weights: dict[str, NDArray[Any]]) -> list[NodeProto]:
+    """Nodes that state the same sizes with another number of maps."""
+    end = np.iinfo(np.int64).max
+    weights |= {
+        f"{new}/0": np.array([0]),
+        f"{new}/1": np.array([1]),
+        f"{new}/2": np.array([2]),
+        f"{new}/end": np.array([end]),
+        f"{new}/maps": np.array([maps]),
+    }
+    return [
+        helper.make_node("Slice", [old, f"{new}/0", f"{new}/1", f"{new}/0"], [f"{new}/batch"]),
+        helper.make_node("Slice", [old, f"{new}/2", f"{new}/end", f"{new}/0"], [f"{new}/spatial"]),
+        helper.make_node("Concat", [f"{new}/batch", f"{new}/maps", f"{new}/spatial"], [new], axis=0),
+    ]

@@ -9,7 +9,7 @@ smallest at which the original runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from subpixel.algebra import Cells, Op, layers, same
 from subpixel.algebra.cells import as_cells
@@ -82,7 +82,8 @@ def _same_again(view: View, built: Built, i: int) -> bool:
         return False
     kind = helper.np_dtype_to_tensor_dtype(built.dtype)
     shape = [None, layer.maps[0], *[None] * layer.dim]
-    model = standalone(built.nodes, [(source, kind, shape)], end, built.weights, view.opset)
+    nodes = built.nodes if not built.together else _alone(built.nodes, source)
+    model = standalone(nodes, [(source, kind, shape)], end, built.weights, view.opset)
     inner = View(infer(model).graph, view.opset, types_of(infer(model).graph))
     readings, _ = read_all(inner)
     chains = [c for c in find_chains(inner, readings) if c.source == source]
@@ -96,6 +97,20 @@ def _same_again(view: View, built: Built, i: int) -> bool:
     if not same(join(chains[0].layers), rounded):
         raise Refusal("read back, the nodes written are another function")
     return True
+
+
+def _alone(nodes: Sequence[NodeProto], source: str) -> list[NodeProto]:
+    """The nodes that read one source, an addition of what does and what does not being the first alone."""
+    reached, kept = {source}, []
+    for node in nodes:
+        inputs = [name for name in node.input if name in reached]
+        if not inputs:
+            continue
+        if node.op_type == "Add" and len(inputs) == 1:
+            node = helper.make_node("Identity", inputs, node.output)
+        kept.append(node)
+        reached.update(node.output)
+    return kept
 
 
 # --- runs ----------------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def read_all(view: View) -> tuple[dict[str, Reading], list[tuple[NodeProto, Refu
 
 
 def find_chains(view: Wiring, readings: dict[str, Reading]) -> list[Chain]:
-    """The longest chains. A resize has no weights: read several times, it heads a chain of its own for each reader."""
+    """The longest chains. Read several times, a resize or a shuffle heads one for each reader: it has no weights."""
     after: dict[str, list[Reading]] = {}
     for reading in readings.values():
         after.setdefault(reading.source, []).append(reading)
@@ -93,7 +93,7 @@ def find_chains(view: Wiring, readings: dict[str, Reading]) -> list[Chain]:
     for reading in readings.values():
         before = readings.get(reading.source)
         joined = before is not None and view.used_once(before.output)
-        shared = before is not None and not joined and has(before, layers.Resize)
+        shared = before is not None and not joined and has(before, (layers.Resize, layers.PeriodicShuffle))
         if joined:
             continue
         out = [before, reading] if shared and before is not None else [reading]

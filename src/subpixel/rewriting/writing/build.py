@@ -15,7 +15,7 @@ from subpixel.rewriting.reading.sites import Site, Term
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.forms import Form
 from subpixel.rewriting.writing.join import folded, join
-from subpixel.rewriting.writing.plans import shortest
+from subpixel.rewriting.writing.plans import shortest, write_together
 from subpixel.rewriting.writing.writer import Writer
 
 FREE = 1 << 18
@@ -34,7 +34,8 @@ class Built:
     Attributes:
         layers: what each rewritten term computes, in normal form, before rounding.
         forms: the form chosen for each of them.
-        ends: the value that each of them ends in.
+        ends: source and end of each of them.
+        together: terms are added up before one shuffle, so that they share an end.
     """
 
     nodes: list[NodeProto]
@@ -43,6 +44,7 @@ class Built:
     forms: list[Form]
     ends: list[tuple[str, str]]
     dtype: np.dtype[Any]
+    together: bool = False
 
 
 def joined(view: View, site: Site) -> list[Op | Cells]:
@@ -62,24 +64,48 @@ def build(
     dims = [dim for name in site.sources for dim in (view.dims(name) or ())[2:]]
     symbols = any(isinstance(dim, str) and not dim.startswith("unk__") for dim in dims)  # those are inference's own
     writer = Writer(view.opset, dtype, taken, site.output, symbols)
-    ends, addends, at = [], [], iter(picked)
-    for term in site.terms:
-        if term.keep:
-            addends.append(_write_kept(writer, term))
-            continue
-        form = next(at)
+    for form in picked:
         _refuse_rounding(form.layer, dtype)
-        y = form.write(writer, term.sources[0], view.size(term.sources[0]))
-        ends.append((term.sources[0], y))
-        addends.append(y)
-    y = addends[0]
-    for other in addends[1:]:
-        y = writer.add("Add", [y, other])
+    if site.law == "A15":
+        y = _write_added(writer, view, site, picked)
+        ends = [(term.sources[0], y) for term in site.terms]
+    else:
+        y, ends = _write_terms(writer, view, site, picked)
     _rename(writer, y, site.output)
     ends = [(source, site.output if end == y else end) for source, end in ends]
     if growth is not None:
         _refuse_growth(writer, before, growth)
-    return Built(writer.nodes, writer.weights, [form.layer for form in picked], picked, ends, dtype)
+    layers = [form.layer for form in picked]
+    return Built(writer.nodes, writer.weights, layers, picked, ends, dtype, together=site.law == "A15")
+
+
+def _write_terms(writer: Writer, view: View, site: Site, picked: list[Form]) -> tuple[str, list[tuple[str, str]]]:
+    """Each term in its form, then added up, or side by side. Returns the end, and the source and end of each term."""
+    ends, parts, at = [], [], iter(picked)
+    for term in site.terms:
+        if term.keep:
+            parts.append(_write_kept(writer, term))
+            continue
+        y = next(at).write(writer, term.sources[0], view.size(term.sources[0]))
+        ends.append((term.sources[0], y))
+        parts.append(y)
+    if site.side_by_side and len(parts) > 1:
+        return writer.add("Concat", parts, axis=1), ends
+    y = parts[0]
+    for other in parts[1:]:
+        y = writer.add("Add", [y, other])
+    return y, ends
+
+
+def _write_added(writer: Writer, view: View, site: Site, picked: list[Form]) -> str:
+    """All terms added up on the low-resolution lattice, before one shuffle (A15)."""
+    for form in picked:
+        # a single sample would be broadcast at high resolution, a single site is not the same at low
+        if 1 in form.layer.output_size((1,) * form.layer.dim):
+            raise Refusal("one of its terms may give a single sample, which the addition repeats", "A15")
+    sources = [term.sources[0] for term in site.terms]
+    plans = [form.plan for form in picked if form.plan is not None]
+    return write_together(writer, plans, sources, [view.size(name) for name in sources])
 
 
 def dtype_of(view: View, site: Site) -> np.dtype[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from subpixel.algebra import Cells, Layer, Op, Plan, layers, spell
 from subpixel.algebra.layers import Ints, Order
@@ -30,6 +31,16 @@ class Form:
     plan: Plan | None
     macs: int
 
+    @property
+    def lattice(self) -> tuple[Any, ...] | None:
+        """What two forms must share to be added up before one shuffle; None where there is none at the end."""
+        if self.plan is None or self.plan.spelling != "shuffle" or any(len(table) > 1 for table in self.plan.lengths):
+            return None
+        last = self.plan.layers[-1]
+        if not isinstance(last, layers.PeriodicShuffle):
+            return None
+        return (last.factor, last.order, tuple(self.plan.crop), self.plan.lengths)
+
     def write(self, writer: Writer, x: str, size: tuple[int, ...] | None) -> str:
         """Write it over the value `x`. Returns the output's name.
 
@@ -48,6 +59,8 @@ def forms(layer: Op | Cells, chain: tuple[Layer, ...], goal: str, opset: int) ->
     Raises:
         Refusal: there is none; the reason is the last one's.
     """
+    if goal != "deconv" and len(chain) == 1 and isinstance(chain[0], layers.PeriodicShuffle) and isinstance(layer, Op):
+        return [Form("shuffle", layer, Plan("shuffle", chain, (0,) * layer.dim, layer.lengths), 0)]  # it is one
     found, reason = [], "no spelling fits"
     early = None if goal == "deconv" else _convolve_first(chain)
     if early is not None:

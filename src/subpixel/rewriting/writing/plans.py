@@ -28,6 +28,24 @@ def write_plan(writer: Writer, plan: Plan, x: str, size: tuple[int, ...] | None)
     return writer.crop(y, _cuts(plan, size))
 
 
+def write_together(writer: Writer, plans: list[Plan], xs: list[str], sizes: list[tuple[int, ...] | None]) -> str:
+    """Plans that end in the same shuffle, added up before it (A15).
+
+    Raises:
+        Refusal: they give different numbers of sites.
+    """
+    cuts = [_cuts(plan, size) for plan, size in zip(plans, sizes, strict=True)]
+    if any(cut != cuts[0] for cut in cuts):
+        raise Refusal("its terms do not meet site by site", "A15")
+    y = ""
+    for plan, x in zip(plans, xs, strict=True):
+        z = x
+        for layer in plan.layers[:-1]:
+            z = writer.layer(layer, z)
+        y = writer.add("Add", [y, z]) if y else z
+    return writer.crop(writer.layer(plans[0].layers[-1], y), cuts[0])
+
+
 def _cuts(plan: Plan, size: tuple[int, ...] | None) -> list[tuple[int, int]]:
     """Samples to cut at both ends: what the layers give beyond what the plan promises."""
     cuts = []

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "algebra": set(),
     "nn": {"algebra"},
     "rewriting": {"algebra", "runtime", "progress"},
-    "media": set(),
+    "media": {"progress"},
     "runtime": set(),
     "models": {"algebra", "media"},
     "upscaling": {"models", "runtime", "media", "progress"},
@@ -66,6 +66,7 @@ WITH_TORCH = ("nn/", "train/", "models/module.py", "runtime/on_torch.py")
 # Each is imported by the module that needs it, when it needs it: never on the way to somewhere else.
 HEAVY = (
     "torch",
+    "av",
     "onnx",
     "onnxruntime",
     "openvino",
@@ -191,6 +192,7 @@ def test_what_needs_pytorch_is_imported_late(name: str) -> None:
 
 def test_only_media_opens_pictures_and_only_the_command_speaks_click() -> None:
     assert {folder_of(path) for path in FILES if uses(path, "PIL", "module", "function")} <= {"media"}
+    assert {folder_of(path) for path in FILES if uses(path, "av", "module", "function")} <= {"media", "upscaling"}
     assert {folder_of(path) for path in FILES if uses(path, "click", "module", "function", "types")} <= {"cli"}
     assert {folder_of(path) for path in FILES if uses(path, "cv2", "module", "function")} <= {"bench"}
 

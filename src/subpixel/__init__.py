@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from subpixel.rewriting.inspecting import inspect
     from subpixel.rewriting.rewriter import rewrite
     from subpixel.rewriting.verifying import verify
+    from subpixel.upscaling.frames import upscale_frames
     from subpixel.upscaling.pictures import upscale
     from subpixel.upscaling.upscaler import open_upscaler
+    from subpixel.upscaling.video import upscale_video
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,6 +35,8 @@ __all__ = [
     "runtime",
     "train",
     "upscale",
+    "upscale_frames",
+    "upscale_video",
     "verify",
 ]
 
@@ -41,6 +45,8 @@ _FUNCTIONS = {
     "open_upscaler": "subpixel.upscaling.upscaler",
     "rewrite": "subpixel.rewriting.rewriter",
     "upscale": "subpixel.upscaling.pictures",
+    "upscale_frames": "subpixel.upscaling.frames",
+    "upscale_video": "subpixel.upscaling.video",
     "verify": "subpixel.rewriting.verifying",
 }
 _FOLDERS = {"algebra", "evaluate", "models", "nn", "runtime", "train"}

@@ -93,6 +93,9 @@ def open_by_options(channels: str | None, value_range: str | None, **options: An
     )
 
 
-def print_json(value: object) -> None:
-    """The one object that --json promises, in ASCII: file names need not be what the terminal can write."""
-    click.echo(json.dumps(value, indent=2))
+def print_json(value: object, *, err: bool = False) -> None:
+    """The one object that --json promises, in ASCII: file names need not be what the terminal can write.
+
+    On stderr with `err`: where stdout carries the result itself.
+    """
+    click.echo(json.dumps(value, indent=2), err=err)

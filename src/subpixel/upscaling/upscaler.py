@@ -18,6 +18,8 @@ from subpixel.media.resample import imresize
 from subpixel.media.tiles import balanced, cut
 
 if TYPE_CHECKING:
+    import onnx
+
     from subpixel.models import TrainedNetwork
     from subpixel.runtime.contract import Contract
     from subpixel.runtime.session import Session
@@ -89,12 +91,21 @@ class BicubicUpscaler(Upscaler):
 class NetworkUpscaler(Upscaler):
     """A network with its contract."""
 
-    def __init__(self, name: str, session: "Session", contract: "Contract") -> None:
-        self.name, self.session, self.contract = name, session, contract
+    def __init__(
+        self, name: str, session: "Session", contract: "Contract", graph: "onnx.ModelProto | None" = None
+    ) -> None:
+        self.name, self.session, self.contract, self.graph = name, session, contract, graph
         self.scale, self.runtime = contract.scale, session.runtime
         self.halo = contract.halo
         if contract.halo is not None and not contract.enlarges:
             self.halo = -(-contract.halo // contract.scale) + 3  # 3: what the bicubic enlargement looks at
+
+    @property
+    def takes_planes(self) -> bool:
+        """Whether its graph takes luma planes of any size as they are."""
+        c = self.contract
+        known = c.halo is not None and c.multiple == 1
+        return self.graph is not None and c.channels == 1 and c.enlarges and not any(c.size) and known
 
     def upscale_luma(self, y: Array) -> Array:
         if self.contract.channels == 1:
@@ -233,7 +244,7 @@ def open_upscaler(
     graph = network.to_onnx()
     white = describe(network.name).value_range[1]
     contract = Contract(network.scale, 1, "y", white, halo=halo(graph))
-    return NetworkUpscaler(network.name, open_session(graph, **settings), contract)
+    return NetworkUpscaler(network.name, open_session(graph, **settings), contract, graph)
 
 
 def trained_network(model: str | Path, scale: int | None = None) -> "TrainedNetwork":
@@ -274,4 +285,4 @@ def _open_foreign(
     except (InputError, UsageError) as error:
         # The sentences below this one do not know the file's name.
         raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
-    return NetworkUpscaler(path.name, session, contract)
+    return NetworkUpscaler(path.name, session, contract, graph)

@@ -12,6 +12,7 @@ from subpixel.errors import InputError, UsageError
 from subpixel.evaluate import evaluate
 from subpixel.models import ZOO, build, load, read_weights, table
 from subpixel.models.espcn import espcn
+from subpixel.models.family import nano, small
 from subpixel.models.files import read_tensors, write_tensors
 from subpixel.models.network import (
     Activation,
@@ -62,6 +63,8 @@ NETWORKS = {
         ),
         channels=3,
     ),
+    "nano x3": nano(3),
+    "small x4": small(4),
     "recursion with shared weights": Network(
         "recursive",
         1,
@@ -138,6 +141,13 @@ def test_counts_of_espcn():
     assert all(espcn(scale).parameter_count <= 25_000 for scale in (2, 3, 4))
 
 
+def test_counts_of_the_family():
+    assert [nano(scale).parameter_count for scale in (2, 3, 4)] == [2_713, 3_078, 3_589]
+    assert [small(scale).parameter_count for scale in (2, 3, 4)] == [10_025, 10_750, 11_765]
+    assert nano(3).macs_per_lr_pixel == 9 * (8 + 4 * 64 + 8 * 9)
+    assert small(3).receptive_field == 13
+
+
 def test_shared_weights_count_once():
     network = NETWORKS["recursion with shared weights"]
     assert network.parameter_count == (9 * 4 + 4) + (4 * 4 * 9 + 4) + (4 * 9 + 1)
@@ -194,9 +204,12 @@ def test_the_zoo_and_its_files_agree():
     assert files == {f"{name}_x{scale}.safetensors" for name, d in ZOO.items() for scale in d.shipped}
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_shipped_weights_tell_their_story(scale):
-    header = load("espcn", scale).header
+SHIPPED = [(name, scale) for name, descriptor in ZOO.items() for scale in descriptor.shipped]
+
+
+@pytest.mark.parametrize(("name", "scale"), SHIPPED)
+def test_shipped_weights_tell_their_story(name, scale):
+    header = load(name, scale).header
     assert header["recipe"]["scale"] == scale
     assert len(header["pictures"]) > 20
     licences = {picture["licence"].split(",")[0] for picture in header["pictures"]}
@@ -205,9 +218,10 @@ def test_shipped_weights_tell_their_story(scale):
     assert all(f"papers: x{scale}" in figure["protocol"] for figure in header["figures"])
 
 
-@pytest.mark.parametrize(("scale", "margin"), [(2, 1.0), (3, 1.0), (4, 0.7)])
-def test_shipped_weights_beat_bicubic(scale, margin):
-    ours = evaluate(PICTURES, "espcn", scale, runtime="onnxruntime", threads=1)
+@pytest.mark.parametrize(("name", "scale"), SHIPPED)
+def test_shipped_weights_beat_bicubic(name, scale):
+    margin = {2: 1.0, 3: 1.0, 4: 0.7}[scale]
+    ours = evaluate(PICTURES, name, scale, runtime="onnxruntime", threads=1)
     bicubic = evaluate(PICTURES, "bicubic", scale)
     for image, baseline in zip(ours["images"], bicubic["images"], strict=True):
         assert image["psnr"] > baseline["psnr"] + margin
@@ -216,7 +230,7 @@ def test_shipped_weights_beat_bicubic(scale, margin):
 def test_table_is_json_and_literal():
     rows = table()
     json.loads(json.dumps(rows, allow_nan=False))
-    assert [row["name"] for row in rows] == list(ZOO) == ["bicubic", "espcn"]
+    assert [row["name"] for row in rows] == list(ZOO) == ["bicubic", "espcn", "nano", "small"]
     assert rows[0]["scales"] is None
     assert rows[1]["scales"] == [2, 3, 4]
     assert [weights["parameters"] for weights in rows[1]["weights"]] == [21_284, 22_729, 24_752]

@@ -59,7 +59,10 @@ class TransposedConvolution:
 
 @dataclass(frozen=True)
 class Activation:
-    """A pointwise function; `prelu` has one learned slope per channel, of shape [channels]."""
+    """A pointwise function; `prelu` has learned slopes, one per channel or, with `channels` = 1, one for all maps.
+
+    One slope for all is a LeakyReLU once it is learnt, which runtimes fuse into the convolution before it.
+    """
 
     kind: Literal["relu", "tanh", "prelu"]
     name: str = ""

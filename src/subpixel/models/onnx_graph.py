@@ -53,6 +53,8 @@ def onnx_graph(network: Network, weights: "Weights", metadata: dict[str, str] | 
                 geometry: dict[str, Any] = {"pads": [step.padding] * 4, "strides": [s, s], "kernel_shape": [k, k]}
                 nodes.append(helper.make_node("ConvTranspose", inputs, [y], output_padding=[a, a], **geometry))
                 channels = step.outputs
+            case Activation(kind="prelu", name=name, channels=1):
+                nodes.append(helper.make_node("LeakyRelu", [x], [y], alpha=float(weights[f"{name}.slope"][0])))
             case Activation(kind="prelu", name=name):
                 slope = np.asarray(weights[f"{name}.slope"], np.float32).reshape(-1, 1, 1)
                 initializers[f"{name}.slope"] = numpy_helper.from_array(slope, f"{name}.slope")

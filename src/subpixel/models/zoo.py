@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from subpixel.errors import UsageError
 from subpixel.models.espcn import espcn
+from subpixel.models.family import nano, small
 from subpixel.models.network import Network
 
 
@@ -31,6 +32,20 @@ class ModelDescriptor:
     source: str
 
 
+def _of_the_family(build: Callable[[int], Network], shipped: tuple[int, ...], description: str) -> ModelDescriptor:
+    return ModelDescriptor(
+        description=description,
+        build=build,
+        shipped=shipped,
+        colour=LUMA,
+        value_range=(0.0, 1.0),
+        border="zeros",
+        source="subpixel, after Shi et al. 2016, arXiv 1609.07009",
+    )
+
+
+LUMA = "Y of BT.601 (16..235), divided by 255"
+
 ZOO: dict[str, ModelDescriptor] = {
     "bicubic": ModelDescriptor(
         description="Bicubic interpolation as MATLAB's imresize computes it; the baseline.",
@@ -45,11 +60,13 @@ ZOO: dict[str, ModelDescriptor] = {
         description="Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.",
         build=espcn,
         shipped=(2, 3, 4),
-        colour="Y of BT.601 (16..235), divided by 255",
+        colour=LUMA,
         value_range=(0.0, 1.0),
         border="zeros",
         source="Shi et al. 2016, arXiv 1609.05158",
     ),
+    "nano": _of_the_family(nano, (), "Six 3x3 convolutions of 8 maps, the input added before the shuffle: for video."),
+    "small": _of_the_family(small, (), "Six 3x3 convolutions of 16 maps, the input added before the shuffle."),
 }
 
 MAX_SCALE = 64  # far beyond use; keeps a hostile header or a typing error from asking for endless memory

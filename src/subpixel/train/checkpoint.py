@@ -1,8 +1,11 @@
 """Checkpoints of an unfinished run, and weights to start from."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from subpixel.errors import InputError
 from subpixel.models.files import read_tensors, write_tensors
@@ -19,13 +22,14 @@ def save_checkpoint(
     step: int,
 ) -> None:
     """Write everything the rest of the run depends on, whole or not at all; `pictures` is their digest."""
-    tensors = {}
-    for (name, parameter), average in zip(module.named_parameters(), mean, strict=True):
-        state = optimizer.state[parameter]
-        parts = {"now": parameter, "mean": average, "first": state["exp_avg"], "second": state["exp_avg_sq"]}
-        for part, value in parts.items():
-            tensors[f"{name}.{part}"] = value.detach().cpu().contiguous().numpy()
+    tensors = {
+        f"{name}.{part}": value.detach().cpu().contiguous().numpy()
+        for (name, parameter), average in zip(module.named_parameters(), mean, strict=True)
+        for part, value in (("now", parameter), ("mean", average))
+    }
+    state = pack(optimizer.state_dict(), "optimizer", tensors)
     header = {"network": module.network.config(), "recipe": config.recipe(), "pictures": pictures, "step": step}
+    header["optimizer"] = state
     write_tensors(config.checkpoint, tensors, header)
 
 
@@ -57,17 +61,41 @@ def load_checkpoint(
     try:
         with torch.no_grad():
             for (name, parameter), average in zip(module.named_parameters(), mean, strict=True):
-                read = {part: tensors[f"{name}.{part}"] for part in ("now", "mean", "first", "second")}
-                parameter.copy_(torch.from_numpy(read["now"]))
-                average.copy_(torch.from_numpy(read["mean"]))
-                optimizer.state[parameter] = {
-                    "step": torch.tensor(float(header["step"]), device=parameter.device),
-                    "exp_avg": torch.empty_like(parameter).copy_(torch.from_numpy(read["first"])),
-                    "exp_avg_sq": torch.empty_like(parameter).copy_(torch.from_numpy(read["second"])),
-                }
+                parameter.copy_(torch.from_numpy(tensors[f"{name}.now"]))
+                average.copy_(torch.from_numpy(tensors[f"{name}.mean"]))
+        optimizer.load_state_dict(unpack(header["optimizer"], tensors))
         return int(header["step"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a whole checkpoint ({error}): delete it and start again") from error
+
+
+def pack(value: Any, name: str, tensors: dict[str, NDArray[Any]]) -> object:
+    """An optimizer's state as JSON values; its tensors go to `tensors` under names that the JSON refers to.
+
+    Strides are kept too: a sum over another layout may round otherwise, and the resumed run would part from the
+    uninterrupted one.
+    """
+    if isinstance(value, torch.Tensor):
+        tensors[name] = value.detach().cpu().contiguous().numpy()
+        return {"tensor": name, "shape": list(value.shape), "strides": list(value.stride())}
+    if isinstance(value, dict):
+        return {"entries": [[key, pack(entry, f"{name}.{key}", tensors)] for key, entry in value.items()]}
+    if isinstance(value, list | tuple):
+        return [pack(entry, f"{name}.{index}", tensors) for index, entry in enumerate(value)]
+    return value
+
+
+def unpack(value: Any, tensors: Mapping[str, NDArray[Any]]) -> Any:
+    """The inverse of `pack`."""
+    if isinstance(value, list):
+        return [unpack(entry, tensors) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "entries" in value:
+        return {key: unpack(entry, tensors) for key, entry in value["entries"]}
+    read = torch.from_numpy(tensors[value["tensor"]])
+    empty = torch.empty_strided(value["shape"], value["strides"], dtype=read.dtype)
+    return empty.copy_(read.reshape(value["shape"]))  # NumPy makes one axis of none
 
 
 def load_initial(path: Path, module: NetworkModule) -> dict[str, object]:

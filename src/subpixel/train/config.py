@@ -23,7 +23,9 @@ class TrainConfig:
         steps: optimiser steps in all.
         batch: patches a step.
         patch: side of a patch in LR pixels.
-        learning_rate: Adam's at the peak; a cosine takes it to zero.
+        optimizer: soap (Vyas et al. 2024, arXiv 2409.11321) or adam. SOAP runs Adam in the eigenbasis of Shampoo's
+            preconditioner, which for kernels this small costs a tenth of a step; docs/LOG.md has the comparison.
+        learning_rate: the optimizer's at the peak; a cosine takes it to zero.
         warm_up: steps of linear warm-up.
         squared_from: fraction of the steps after which the squared error replaces Charbonnier's loss; 1 never.
         ema: decay of the running mean of the weights, which is what is saved.
@@ -47,7 +49,8 @@ class TrainConfig:
     steps: int = 50_000
     batch: int = 16
     patch: int = 32
-    learning_rate: float = 2e-3
+    optimizer: Literal["soap", "adam"] = "soap"
+    learning_rate: float = 1e-2
     warm_up: int = 100
     squared_from: float = 0.9
     ema: float = 0.999

@@ -23,6 +23,8 @@ def initialise(module: NetworkModule, seed: int) -> None:
         for name in module.network.parameters():
             if name.endswith(".weight"):
                 nn.init.kaiming_normal_(module.weight(name), nonlinearity="relu", generator=generator)
+            elif name.endswith(".slope"):
+                module.weight(name).zero_()  # begins as ReLU
         if not shuffles or not convolutions:
             return
         last, phases = module.weight(f"{convolutions[-1].name}.weight"), shuffles[-1].scale ** 2

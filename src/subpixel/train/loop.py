@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from subpixel.errors import OutputError, SubpixelError, UsageError
+from subpixel.errors import MissingExtra, OutputError, SubpixelError, UsageError
 from subpixel.evaluate.pictures import find_pictures
 from subpixel.media.atomic import write_atomically
 from subpixel.models.files import write_tensors
@@ -43,7 +43,7 @@ class TrainResult:
 def train(config: TrainConfig) -> TrainResult:
     """Train a network of the zoo and write its weights.
 
-    Adam with a linear warm-up and a cosine to zero; Charbonnier's loss (Charbonnier et al. 1994, ε = 1e-3),
+    SOAP or Adam with a linear warm-up and a cosine to zero; Charbonnier's loss (Charbonnier et al. 1994, ε = 1e-3),
     then the squared error, which PSNR measures; a running mean of the weights is what is kept. Each batch
     depends on (seed, step) alone, so a run that was killed and resumed gives the weights of one that was not.
 
@@ -85,7 +85,7 @@ def train(config: TrainConfig) -> TrainResult:
     for parameter in parameters:
         if parameter.ndim == 4:  # a fifth faster on the CPU
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(parameters, config.learning_rate, betas=(0.9, 0.99), fused=True)
+    optimizer = make_optimizer(config, parameters)
     mean = [parameter.detach().clone() for parameter in parameters]
     digest = data.digest()
     first = load_checkpoint(config, digest, module, optimizer, mean) if config.checkpoint.exists() else 0
@@ -150,6 +150,21 @@ def train(config: TrainConfig) -> TrainResult:
         write_tensors(config.output, module.weights(), header)
     config.checkpoint.unlink(missing_ok=True)
     return TrainResult(config.output, config.steps, seconds, score, len(data.story), data.skipped)
+
+
+def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """SOAP, or Adam.
+
+    Raises:
+        MissingExtra: SOAP's library is not installed.
+    """
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, config.learning_rate, betas=(0.9, 0.99), fused=True)
+    try:
+        from pytorch_optimizer import SOAP
+    except ImportError as error:
+        raise MissingExtra("training with SOAP needs pytorch-optimizer: pip install 'subpixel[torch]'") from error
+    return SOAP(parameters, config.learning_rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
 
 
 def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:

@@ -71,6 +71,7 @@ HEAVY = (
     "onnxruntime",
     "openvino",
     "PIL",
+    "pyvips",
     "cv2",
     "safetensors",
     "numpy",
@@ -193,6 +194,7 @@ def test_what_needs_pytorch_is_imported_late(name: str) -> None:
 def test_only_media_opens_pictures_and_only_the_command_speaks_click() -> None:
     assert {folder_of(path) for path in FILES if uses(path, "PIL", "module", "function")} <= {"media"}
     assert {folder_of(path) for path in FILES if uses(path, "av", "module", "function")} <= {"media", "upscaling"}
+    assert {folder_of(path) for path in FILES if uses(path, "pyvips", "module", "function")} <= {"media"}
     assert {folder_of(path) for path in FILES if uses(path, "click", "module", "function", "types")} <= {"cli"}
     assert {folder_of(path) for path in FILES if uses(path, "cv2", "module", "function")} <= {"bench"}
 

@@ -150,12 +150,12 @@ def cut_short(path):
 
 BAD = {
     "missing.png": (lambda path: None, "does not exist: check the name"),
-    "empty": (lambda path: path.mkdir(), "has no pictures in it (.png .jpg .jpeg .webp .tif .tiff .bmp)"),
+    "empty": (lambda path: path.mkdir(), "has no pictures in it (.png .apng .jpg .jpeg .webp .tif .tiff .bmp .gif"),
     "zero.jpg": (lambda path: path.write_bytes(b""), "is empty (0 bytes): fetch it again"),
     "cut.png": (cut_short, "is damaged or cut short"),
     "cut.jpg": (cut_short, "is damaged or cut short"),
     "text.png": (lambda path: path.write_text("hello"), "is not a picture of a known kind: PNG, JPEG, WebP, TIFF"),
-    "bomb.png": (png_bomb, "claims more than 179 megapixels, which may be a decompression bomb: cut it into parts"),
+    "bomb.png": (png_bomb, "30000×30000 pixels enlarged ×3 make 8,100 megapixels, over the limit of 268"),
     "large.png": (
         lambda path: Image.new("L", (6000, 5000)).save(path),
         "6000×5000 pixels enlarged ×3 make 270 megapixels, over the limit of 268: crop it, take a smaller scale, "
@@ -220,15 +220,24 @@ def test_transparency_into_a_jpeg(subpixel, tmp_path):
     ("arguments", "message"),
     [
         (["--model", "esrgan"], "there is no model 'esrgan'; there are bicubic, espcn"),
-        (["--scale", "1"], "scale 1 is impossible: whole numbers from 2 enlarge"),
+        (["--scale", "1"], "scale 1 is impossible: numbers above 1, up to 64, enlarge"),
         (["--scale", "0"], "scale 0 is impossible"),
-        (["--scale", "5"], "espcn comes with weights for x2, x3, x4, not x5: train them with `subpixel train"),
-        (["--scale", "two"], "'two' is not a valid int"),
+        (["--scale", "65"], "scale 65 is impossible"),
+        (["--scale", "two"], "scale 'two' is no number: give one above 1, such as 3 or 2.5"),
+        (["--scale", "nan"], "scale 'nan' is no number"),
+        (["--scale", "2", "--size", "100x"], "scale 2 and size 100x contradict each other: leave one of them out"),
+        (["--size", "0x100"], "size '0x100' is none: give width and height, such as 1920x1080, or one of them: 1920x"),
+        (["--size", "x"], "size 'x' is none"),
+        (["--memory", "lots"], "memory 'lots' is no amount: give one such as 512M or 2G"),
+        (["--memory", "1M"], "memory 1M is less than the program itself takes: give 256M or more"),
+        (["--memory", "1G", "--workers", "2"], "--workers 2 contradicts --memory 1G: one picture at a time keeps"),
+        (["--quality", "0"], "0 is not in the range 1<=x<=100"),
+        (["--model", "bicubic"], "runtime onnxruntime has no effect on bicubic, which NumPy computes: leave it out"),
         (["--runtime", "tensorrt"], "'tensorrt' is not one of 'auto', 'onnxruntime', 'openvino', 'torch'"),
         (["--threads", "0"], "0 is not in the range 1<=x<=256"),
         (["--precision", "bf16"], "precision bf16 needs the runtime openvino, not onnxruntime"),
         (["--value-range", "255"], "value_range (=255) describes an ONNX file, and espcn is none: leave it out"),
-        (["-o", "out.gif"], "out.gif: pictures are written as PNG, JPEG, WebP, TIFF and BMP, not as .gif"),
+        (["-o", "out.ppm"], "out.ppm: pictures are written as PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF, not as .ppm"),
         (["-o", "out.png", "--format", "jpg"], "--format jpg contradicts -o out.png: leave one of them out"),
         (["photo.png", "other.png", "-o", "out.png"], "-o out.png is one file, but there may be several pictures"),
         (["--frobnicate"], "No such option '--frobnicate'"),
@@ -297,10 +306,10 @@ def test_a_name_as_long_as_names_can_be(subpixel, tmp_path):
 
 
 def test_what_the_network_fails_on_is_named(subpixel, photo, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise InputError("espcn gave values that are no numbers")
 
-    monkeypatch.setattr("subpixel.upscaling.pictures.enlarge", fail)
+    monkeypatch.setattr("subpixel.upscaling.files.enlarged", fail)
     done = subpixel("upscale", "photo.png", *RUNTIME)
     assert (done.code, done.err) == (1, "subpixel: photo.png: espcn gave values that are no numbers\n")
 
@@ -310,12 +319,15 @@ def test_too_many_threads_are_bad_usage(subpixel, photo):
 
 
 def test_too_large_for_memory(subpixel, photo, monkeypatch):
-    def no_memory(*_):
+    def no_memory(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("subpixel.upscaling.pictures.enlarge", no_memory)
+    monkeypatch.setattr("subpixel.upscaling.files.enlarged", no_memory)
     done = subpixel("upscale", "photo.png", *RUNTIME)
-    assert done.err == "subpixel: photo.png is too large for this machine's memory: cut it into parts\n"
+    assert done.err == (
+        "subpixel: photo.png is too large for this machine's memory: bound it with --memory, "
+        "or cut the picture into parts\n"
+    )
     assert done.code == 1
 
 

@@ -24,7 +24,7 @@ def touch(*names):
 
 
 def outputs(inputs, out=None, **options):
-    return [str(job.output) for job in plan([Path(i) for i in inputs], out and Path(out), 3, **options)]
+    return [str(job.output) for job in plan([Path(i) for i in inputs], out and Path(out), "x3", **options)]
 
 
 def test_beside_the_input():
@@ -57,7 +57,7 @@ def test_the_input_folder_as_output_overwrites_nothing():
 
 
 def test_folders_keep_their_structure():
-    touch("set/1.png", "set/deep/er/2.JPG", "set/.hidden.png", "set/notes.txt", "set/3.gif")
+    touch("set/1.png", "set/deep/er/2.JPG", "set/.hidden.png", "set/notes.txt", "set/3.ppm")
     assert outputs(["set"]) == ["set_x3/1.png", "set_x3/deep/er/2.JPG"]
     assert outputs(["set"], "out") == ["out/1.png", "out/deep/er/2.JPG"]
     assert outputs(["set"], "out", ending=".png") == ["out/1.png", "out/deep/er/2.png"]
@@ -74,7 +74,7 @@ def test_a_folder_without_a_name(monkeypatch):
 
 def test_earlier_results_inside_the_folder_are_no_inputs():
     touch("set/1.png", "set/out/1.png")
-    assert [str(job.input) for job in plan([Path("set")], Path("set/out"), 3)] == ["set/1.png"]
+    assert [str(job.input) for job in plan([Path("set")], Path("set/out"), "x3")] == ["set/1.png"]
 
 
 def test_a_result_is_never_another_input():
@@ -89,7 +89,7 @@ def test_links_to_an_input_are_that_input():
     Path("out/photo.png").symlink_to(Path("photo.png").resolve())
     assert outputs(["photo.png"], "out") == ["out/photo_x3.png"]
     with pytest.raises(UsageError, match=r"-o out/photo\.png is the input itself: name another file"):
-        plan([Path("photo.png")], Path("out/photo.png"), 3)
+        plan([Path("photo.png")], Path("out/photo.png"), "x3")
 
 
 def test_spellings_that_some_disks_take_for_one():
@@ -115,9 +115,9 @@ def test_a_name_that_is_no_picture_becomes_png():
 
 def test_a_folder_without_pictures_is_one_failure():
     touch("empty/notes.txt", "photo.png")
-    jobs = plan([Path("empty"), Path("photo.png")], None, 3)
+    jobs = plan([Path("empty"), Path("photo.png")], None, "x3")
     assert isinstance(jobs[0].error, InputError)
-    assert str(jobs[0].error) == "empty has no pictures in it (.png .jpg .jpeg .webp .tif .tiff .bmp)"
+    assert str(jobs[0].error) == "empty has no pictures in it (.png .apng .jpg .jpeg .webp .tif .tiff .bmp .gif .avif)"
     assert str(jobs[1].output) == "photo_x3.png"
 
 
@@ -126,8 +126,8 @@ def test_a_file_for_several_pictures_is_refused():
     for inputs in (["a.png", "b.png"], ["set"]):
         with pytest.raises(UsageError, match=r"-o out\.png is one file, but there may be several"):
             outputs(inputs, "out.png")
-    with pytest.raises(UsageError, match=r"out\.gif: pictures are written as PNG, .* not as \.gif"):
-        outputs(["a.png"], "out.gif")
+    with pytest.raises(UsageError, match=r"out\.ppm: pictures are written as PNG, .* not as \.ppm"):
+        outputs(["a.png"], "out.ppm")
 
 
 # Tiles.

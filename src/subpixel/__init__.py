@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from subpixel.rewriting.inspecting import inspect
     from subpixel.rewriting.rewriter import rewrite
     from subpixel.rewriting.verifying import verify
+    from subpixel.upscaling.files import upscale_file
     from subpixel.upscaling.frames import upscale_frames
-    from subpixel.upscaling.pictures import upscale
+    from subpixel.upscaling.pictures import upscale, upscale_array
     from subpixel.upscaling.upscaler import open_upscaler
     from subpixel.upscaling.video import upscale_video
 
@@ -35,6 +36,8 @@ __all__ = [
     "runtime",
     "train",
     "upscale",
+    "upscale_array",
+    "upscale_file",
     "upscale_frames",
     "upscale_video",
     "verify",
@@ -45,6 +48,8 @@ _FUNCTIONS = {
     "open_upscaler": "subpixel.upscaling.upscaler",
     "rewrite": "subpixel.rewriting.rewriter",
     "upscale": "subpixel.upscaling.pictures",
+    "upscale_array": "subpixel.upscaling.pictures",
+    "upscale_file": "subpixel.upscaling.files",
     "upscale_frames": "subpixel.upscaling.frames",
     "upscale_video": "subpixel.upscaling.video",
     "verify": "subpixel.rewriting.verifying",

@@ -42,14 +42,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 256), metavar="N", help="[default: one for every physical core]"
 )
+model_option = click.option(
+    "--model",
+    default="espcn",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A model of `subpixel models`, an .onnx or a .safetensors file.",
+)
 model_options = together(
-    click.option(
-        "--model",
-        default="espcn",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="A model of `subpixel models`, an .onnx or a .safetensors file.",
-    ),
+    model_option,
     click.option("--scale", type=int, metavar="N", help="2, 3, 4, ...  [default: 3; a file knows its own]"),
 )
 runtime_options = together(

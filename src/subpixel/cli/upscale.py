@@ -1,8 +1,7 @@
-"""`subpixel upscale`: files and folders, one after the other; what fails does not stop the rest."""
+"""`subpixel upscale`: what was asked for; the work itself is in `cli.pictures` and `cli.upscale_video`."""
 
-import sys
+from fractions import Fraction
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,162 +10,181 @@ from subpixel.cli.options import (
     PATH,
     foreign_options,
     json_option,
-    model_options,
-    open_by_options,
+    model_option,
     print_json,
     runtime_options,
+    together,
 )
 from subpixel.cli.upscale_video import VIDEO_OPTIONS, refuse_video_options, upscale_videos, video_options
-from subpixel.errors import InputError, SubpixelError, UsageError
+from subpixel.errors import UsageError
 
 if TYPE_CHECKING:
-    from subpixel.media.naming import Job
+    from subpixel.cli.pictures import Order
     from subpixel.progress import Progress
     from subpixel.upscaling.upscaler import Upscaler
+
+size_options = together(
+    click.option(
+        "--scale",
+        metavar="N",
+        help="Any number above 1: what no network enlarges by is resized from the next larger.  "
+        "[default: 3; a file knows its own]",
+    ),
+    click.option("--size", metavar="WxH", help="Instead of a scale: 1920x1080, 1920x or x1080."),
+)
+encoding_options = together(
+    click.option(
+        "--format",
+        "ending",
+        type=click.Choice(["png", "jpg", "webp", "tiff", "bmp", "gif", "avif"]),
+        help="Of the results.  [default: the input's]",
+    ),
+    click.option(
+        "--quality",
+        type=click.IntRange(1, 100),
+        metavar="1-100",
+        help="Of JPEG, WebP and AVIF.  [default: 95, 95, 85]",
+    ),
+    click.option("--lossless", is_flag=True, help="WebP without loss."),
+    click.option(
+        "--chroma",
+        type=click.Choice(["4:4:4", "4:2:2", "4:2:0"]),
+        default="4:4:4",
+        show_default=True,
+        help="Colour resolution of JPEG and AVIF.",
+    ),
+    click.option(
+        "--compression",
+        type=click.IntRange(0, 9),
+        metavar="0-9",
+        help="Of PNG.  [default: run lengths: fast, and about as small as 6]",
+    ),
+)
+work_options = together(
+    click.option("--resume", is_flag=True, help="Leave out what an interrupted call has finished."),
+    click.option(
+        "--workers", type=click.IntRange(1, 64), metavar="N", help="Pictures at a time.  [default: 2; 1 with --memory]"
+    ),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        help="Bound of the process's memory, such as 512M: works in strips from file to file.",
+    ),
+    click.option(
+        "--max-megapixels",
+        type=click.FloatRange(0, min_open=True),
+        metavar="N",
+        help="Largest result.  [default: 268, none with --memory; of a video 36]",
+    ),
+)
 
 
 @click.command(short_help="Enlarge pictures, folders of pictures, and videos.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", type=PATH, help="A file for one input, else a folder; - for y4m on stdout.")
-@model_options
-@click.option(
-    "--format",
-    "ending",
-    type=click.Choice(["png", "jpg", "webp", "tiff", "bmp"]),
-    help="Of the results.  [default: the input's]",
-)
+@model_option
+@size_options
+@encoding_options
+@work_options
 @runtime_options
 @foreign_options
-@click.option(
-    "--max-megapixels",
-    type=click.FloatRange(0, min_open=True),
-    metavar="N",
-    help="Largest result.  [default: 268, of a video 36]",
-)
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @video_options
 @json_option
 def upscale(
     inputs: tuple[Path, ...],
     output: Path | None,
     ending: str | None,
-    max_megapixels: float | None,
-    resume: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP) and videos (MP4, MKV, WebM, MOV, ...).
+    """Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF) and videos (MP4, MKV, WebM, MOV, ...).
 
     Without -o the result of photo.jpg is photo_x3.jpg beside it, and a folder's pictures go to a folder
     NAME_x3 beside it, subfolders kept. An input is never overwritten. As an input, - is y4m from stdin.
     """
-    from subpixel.media.video.kinds import is_video
-
-    for_videos = {name: options.pop(name) for name in VIDEO_OPTIONS}
-    videos = [path for path in inputs if is_video(path)]
-    pictures = [path for path in inputs if path not in videos]
-    if not videos:
-        refuse_video_options({**for_videos, "resume": resume})
-    outputs: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
-    upscaler: Upscaler | None = None
-    if pictures:
-        upscaler = open_by_options(**options)
-        outputs, failures = _upscale_pictures(pictures, output, ending, upscaler, max_megapixels, as_json)
-    if videos:
-        upscaler = open_by_options(**{**options, "threads": 1})  # each frame on one thread, several at once
-        made, failed = upscale_videos(
-            videos, output, upscaler, alone=len(inputs) == 1, as_json=as_json, resume=resume,
-            threads=options["threads"], max_megapixels=max_megapixels, **for_videos,
-        )  # fmt: skip
-        outputs, failures = outputs + made, failures + failed
-    if as_json:
-        assert upscaler is not None
-        about = {"model": upscaler.name, "scale": upscaler.scale, "runtime": upscaler.runtime}
-        print_json({**about, "outputs": outputs, "failures": failures}, err=output == Path("-"))
-    elif failures and len(outputs) + len(failures) > 1:
-        click.echo(f"subpixel: {len(failures)} of {len(outputs) + len(failures)} failed", err=True)
-    return 1 if failures else 0
-
-
-def _upscale_pictures(
-    inputs: list[Path],
-    output: Path | None,
-    ending: str | None,
-    upscaler: "Upscaler",
-    max_megapixels: float | None,
-    as_json: bool,
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    from subpixel.media.image import FORMATS, MAX_MEGAPIXELS, picture_size
+    from subpixel.cli.pictures import Outcome, tell, upscale_pictures
+    from subpixel.media.image import FORMATS
     from subpixel.media.naming import plan
-    from subpixel.progress import Progress
-    from subpixel.upscaling.pictures import tile_count
+    from subpixel.media.video.kinds import is_video
 
     asked = FORMATS.get(output.suffix.lower()) if output is not None else None
     if asked and ending and asked != FORMATS[f".{ending}"]:
         raise UsageError(f"--format {ending} contradicts -o {output}: leave one of them out")
-    jobs = plan(inputs, output, upscaler.scale, f".{ending}" if ending else None)
-    sizes = [None if job.error else picture_size(job.input) for job in jobs]
-    tiles = [tile_count(size, upscaler) if size else 1 for size in sizes]
-    outputs: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
-    with Progress("upscaling", sum(tiles), unit="tiles") as progress:
-        for job, count in zip(jobs, tiles, strict=True):
-            before = progress.done
-            try:
-                result = _upscale_one(job, upscaler, max_megapixels or MAX_MEGAPIXELS, progress)
-            except SubpixelError as error:
-                progress.say(f"subpixel: {error}")
-                failures.append({"input": str(job.input), "error": str(error)})
-            else:
-                outputs.append(result)
-                if not as_json:
-                    _tell(progress, _line(result))
-            progress.advance(before + count - progress.done)  # what a failure left undone
-    return outputs, failures
+    for_videos = {name: options.pop(name) for name in VIDEO_OPTIONS}
+    videos = [path for path in inputs if is_video(path)]
+    pictures = [path for path in inputs if path not in videos]
+    if not videos:
+        refuse_video_options(for_videos)
+    order = _order(options, threads=None if pictures else 1)  # videos: a thread for each of several frames
+    outcome = Outcome([], [])
+    if pictures:
+        jobs = plan(pictures, output, order.target.label, f".{ending}" if ending else None)
+        outcome = upscale_pictures(jobs, order, _silent if as_json else tell)
+    if videos:
+        if pictures:
+            order = _order(options, threads=1)
+        size, upscaler = _for_videos(order)
+        made, failed = upscale_videos(
+            videos, output, upscaler, alone=len(inputs) == 1, as_json=as_json, resume=order.resume, size=size,
+            threads=options["threads"], max_megapixels=order.limits.megapixels, **for_videos,
+        )  # fmt: skip
+        outcome.outputs += made
+        outcome.failures += failed
+    if as_json:
+        about = {"model": order.upscalers.name, "scale": order.target.number, "runtime": order.upscalers.runtime}
+        skipped = {"skipped": outcome.skipped} if order.resume else {}
+        results = {"outputs": outcome.outputs, "failures": outcome.failures}
+        print_json({**about, **skipped, **results}, err=output == Path("-"))
+    elif outcome.failures and outcome.count > 1:
+        click.echo(f"subpixel: {len(outcome.failures)} of {outcome.count} failed", err=True)
+    return 1 if outcome.failures else 0
 
 
-def _upscale_one(job: "Job", upscaler: "Upscaler", max_megapixels: float, progress: "Progress") -> dict[str, Any]:
-    from subpixel.media.image import check_output, read_picture, write_picture
-    from subpixel.upscaling.pictures import enlarge, tile_count
+def _order(options: dict[str, Any], *, threads: int | None) -> "Order":
+    """The options as one value; what contradicts itself is bad usage before anything is touched."""
+    from subpixel.cli.pictures import Order, file_state
+    from subpixel.media.writing import Encoding
+    from subpixel.upscaling.choice import Upscalers
+    from subpixel.upscaling.files import Limits
+    from subpixel.upscaling.finished import Finished
+    from subpixel.upscaling.memory import parse_memory
+    from subpixel.upscaling.pictures import target_of
+    from subpixel.upscaling.target import Target
 
-    if job.output is None:
-        raise job.error or InputError(f"{job.input} cannot be read")
-    start, before = perf_counter(), upscaler.seconds
-    try:
-        picture = read_picture(job.input, scale=upscaler.scale, max_megapixels=max_megapixels)
-        height, width = (side * upscaler.scale for side in picture.pixels.shape[:2])
-        check_output(job.output, width, height, transparent=picture.alpha is not None)
-        try:
-            enlarged = enlarge(picture, upscaler, progress.advance)
-        except SubpixelError as error:  # the network does not know which picture it was given
-            raise type(error)(f"{job.input}: {error}") from error
-        notices = picture.notices + write_picture(enlarged, job.output)
-        if upscaler.halo is None and tile_count(picture.pixels.shape[:2], upscaler) > 1:
-            notices.append(f"{job.input}: how far {upscaler.name} looks is not known, so its tiles may show seams")
-    except MemoryError as error:
-        raise InputError(f"{job.input} is too large for this machine's memory: cut it into parts") from error
-    for notice in notices:
-        progress.say(f"subpixel: note: {notice}")
-    return {
-        "input": str(job.input),
-        "output": str(job.output),
-        "width": width,
-        "height": height,
-        "ms_network": round(1e3 * (upscaler.seconds - before), 2),
-        "ms_total": round(1e3 * (perf_counter() - start), 2),
-        "notices": notices,
-    }
-
-
-def _line(result: dict[str, Any]) -> str:
-    size = f"{result['width']}×{result['height']}"
-    return f"{result['output']}  {size}, network {result['ms_network']:,.0f} of {result['ms_total']:,.0f} ms"
+    o = options
+    encoding = Encoding(o["quality"], o["lossless"], o["chroma"], o["compression"])
+    memory, workers = o["memory"], o["workers"]
+    limits = Limits(o["max_megapixels"], parse_memory(memory) if memory else None)
+    if memory and workers and workers > 1:
+        raise UsageError(f"--workers {workers} contradicts --memory {memory}: one picture at a time keeps the bound")
+    target = target_of(o["scale"], o["size"])
+    upscalers = Upscalers(
+        o["model"],
+        runtime=o["runtime"],
+        precision=o["precision"],
+        threads=threads or o["threads"],
+        channels=int(o["channels"]) if o["channels"] else None,
+        value_range=int(o["value_range"]) if o["value_range"] else None,
+        colour=o["colour"],
+    )
+    if target is None:
+        target = Target(Fraction(upscalers.default().scale))
+    elif target.factor is not None:
+        upscalers.at_least(target.factor)  # an impossible model or runtime is said before anything is done
+    deciding = {name: value for name, value in o.items() if name not in ("resume", "workers", "max_megapixels")}
+    finished = Finished({**deciding, "model": file_state(o["model"])})
+    return Order(upscalers, target, encoding, limits, workers, finished, o["resume"])
 
 
-def _tell(progress: "Progress", line: str) -> None:
-    """A result's line on stdout; where that is the terminal the progress bar is on, above the bar."""
-    if sys.stdout.isatty() and progress.stream.isatty():
-        progress.say(line)
-    else:
-        click.echo(line)
+def _for_videos(order: "Order") -> "tuple[tuple[int, int] | None, Upscaler]":
+    """Width and height of the results, if given, and what enlarges the frames."""
+    target = order.target
+    if target.width and target.height:
+        return (target.width, target.height), order.upscalers.default()
+    if target.whole is None:
+        raise UsageError("videos take a whole --scale, or a --size of both width and height")
+    return None, order.upscalers.at_least(Fraction(target.whole))
+
+
+def _silent(progress: "Progress", line: str) -> None:
+    """With --json the results come together at the end."""

@@ -5,37 +5,40 @@ from numpy.typing import NDArray
 
 from subpixel.media.picture import Pixels
 
+FILL_REACH = 16  # pixels; farther from everything visible no kernel of ours mixes colours into it
+_RADII = (1, 2, 4, 8, FILL_REACH)
+
 
 def fill_transparent(pixels: Pixels, alpha: Pixels) -> NDArray[np.float32]:
     """Give wholly transparent pixels the colours of their surroundings, as float32 of the same shape.
 
     Such pixels usually are black, which a kernel that straddles the outline would mix into the visible side:
-    the dark fringe of many upscalers. Colours spread by pull and push: averages of the visible pixels over
-    2×2, 4×4, ... blocks, the finest that has one wins.
+    the dark fringe of many upscalers. Each takes the mean of the visible pixels in the smallest square around it
+    that has some, up to `FILL_REACH` away; the sums are whole numbers, so a tile that overlaps its neighbours by
+    that much gets bit for bit what the whole picture gets. Farther off pixels keep their own colour.
 
     Args:
         pixels: [H, W] or [H, W, C].
         alpha: [H, W]; 0 is transparent.
     """
     colours = pixels.astype(np.float32).reshape(*pixels.shape[:2], -1)
-    weight = (alpha > 0).astype(np.float32)[..., None]
-    return _filled(colours * weight, weight).reshape(pixels.shape)
-
-
-def _filled(colours: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`colours` where `weight` is 1, and where it is 0 the blocks' averages, coarser as need be."""
-    height, width = weight.shape[:2]
-    if weight.all() or max(height, width) == 1:
-        return colours
-    even = ((0, height % 2), (0, width % 2), (0, 0))
-    sums = [
-        np.pad(a, even).reshape((height + 1) // 2, 2, (width + 1) // 2, 2, -1).sum(axis=(1, 3))
-        for a in (colours, weight)
-    ]
-    average = sums[0] / np.maximum(sums[1], 1)
-    coarse = _filled(average, np.minimum(sums[1], 1))
-    spread = coarse.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
-    return np.where(weight > 0, colours, spread)
+    hidden = alpha == 0
+    if not hidden.any() or hidden.all():
+        return colours.reshape(pixels.shape)
+    height, width = alpha.shape
+    visible = np.where(hidden[..., None], 0, pixels.reshape(colours.shape)).astype(np.int64)
+    counted = np.concatenate([visible, ~hidden[..., None]], axis=2)
+    sums = np.zeros((height + 1, width + 1, counted.shape[2]), np.int64)
+    np.cumsum(np.cumsum(counted, axis=0), axis=1, out=sums[1:, 1:])
+    rows, columns = np.nonzero(hidden)
+    for radius in _RADII:
+        top, bottom = np.maximum(rows - radius, 0), np.minimum(rows + radius + 1, height)
+        left, right = np.maximum(columns - radius, 0), np.minimum(columns + radius + 1, width)
+        inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        found = inside[:, -1] > 0
+        colours[rows[found], columns[found]] = inside[found, :-1] / inside[found, -1:]
+        rows, columns = rows[~found], columns[~found]
+    return colours.reshape(pixels.shape)
 
 
 def limit_to_surroundings(large: NDArray[np.float32], alpha: NDArray[np.float32], scale: int) -> NDArray[np.float32]:

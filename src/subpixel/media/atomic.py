@@ -1,14 +1,36 @@
 """Files that are whole or not there."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 from subpixel.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in its own folder, then rename it; the folder is made if missing.
+    """Write a file whole or not at all; see `opened`.
+
+    Raises:
+        OutputError: it cannot be written; the temporary file is gone.
+    """
+    with opened(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to write under a temporary name in its own folder, renamed at the end; the folder is made if missing.
 
     Whatever ends this early, a full disk or an interrupt too, leaves the old file or none at `path`.
 
@@ -20,7 +42,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                file.write(content)
+                _lock(file)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -29,3 +52,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{path} cannot be written ({reason}): name another place with -o") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed; those that are being written stay."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _PART.fullmatch(path.name):
+                with suppress(OSError), path.open("rb") as file:
+                    _lock(file)
+                    path.unlink()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Held as long as the file is open, and by nobody after a kill."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

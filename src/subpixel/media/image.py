@@ -1,44 +1,91 @@
-"""Reads and writes picture files: PNG, JPEG, WebP, TIFF, BMP and nothing else."""
+"""Reads picture files: PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF and nothing else."""
 
 import warnings
-from dataclasses import replace
-from io import BytesIO
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-
-from subpixel.errors import InputError, OutputError, UsageError
-from subpixel.media.atomic import write_atomically
+from subpixel.errors import InputError, UsageError
 from subpixel.media.folders import is_folder
-from subpixel.media.metadata import resized
-from subpixel.media.picture import Picture, from_pillow, to_pillow
+from subpixel.media.formats.raster import Raster, Rows
+from subpixel.media.metadata import Metadata, from_pillow_info
+from subpixel.media.picture import Picture, PictureRows, from_pillow, from_rows
 
 FORMATS = {
     ".png": "PNG",
+    ".apng": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
+    ".gif": "GIF",
+    ".avif": "AVIF",
 }
 _KINDS = sorted(set(FORMATS.values()))
+BY_ROWS = ("PNG", "JPEG", "TIFF")  # read from the file as rows are asked for
 MAX_MEGAPIXELS = 268  # of an enlarged picture: 16384 × 16384, about 1 GB while it is made
-_LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
-# PNG by run lengths (zlib's Z_RLE) takes a quarter of level 6's time, and enlarged photos come out no larger:
-# they have no repeated strings to find.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": "4:4:4", "optimize": True},
-    "WEBP": {"quality": 95, "method": 2},
-    "PNG": {"compress_type": 3},
-    "TIFF": {"compression": "tiff_deflate"},
-    "BMP": {},
-}
-_NAMES = "PNG, JPEG, WebP, TIFF and BMP"
+_NAMES = "PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF"
 
 
-def read_picture(path: Path, *, scale: int = 1, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+class RowReader(Protocol):
+    """A picture that is read from top to bottom; see `picture.PictureRows` and `formats.vips.VipsRows`."""
+
+    raster: Raster
+    metadata: Metadata
+    notices: list[str]
+    in_pieces: bool
+
+    def read(self, count: int) -> Rows: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture before anything is decoded.
+
+    Attributes:
+        kind: PNG, JPEG, ...
+        size: width and height of the upright picture.
+        frames: more than 1 where it moves, or has pages.
+        deep: 16 bits a channel, of more than one channel: what Pillow has no form for.
+    """
+
+    kind: str
+    size: tuple[int, int]
+    frames: int
+    deep: bool
+
+    @property
+    def moves(self) -> bool:
+        return self.frames > 1 and self.kind in ("GIF", "PNG", "WEBP", "AVIF")
+
+
+def read_header(path: Path) -> Header | None:
+    """None where there is none to read: what is wrong is said when the picture is read."""
+    try:
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")
+            with _pillow_open(file, unlimited=True) as image:
+                return _header(image)
+    except Exception:  # Pillow's parsers raise OSError, SyntaxError, struct.error, ValueError, ...
+        with suppress(Exception):
+            return _by_libvips(path)
+        return None
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of the upright picture by the file's header alone; None where there is none to read."""
+    header = read_header(path)
+    return header.size if header else None
+
+
+def read_picture(path: Path, *, scale: float = 1, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Read a picture file; of several frames the first.
 
     Args:
@@ -49,6 +96,41 @@ def read_picture(path: Path, *, scale: int = 1, max_megapixels: float = MAX_MEGA
     Raises:
         InputError: missing, no file, empty, no picture, damaged, or too large.
     """
+    with opened_picture(path, scale=scale, max_megapixels=max_megapixels) as (image, header):
+        if not header.deep:
+            image.load()
+            picture = from_pillow(image, str(path))
+    if header.deep:
+        rows = _by_rows(path, header.kind)
+        try:
+            picture = from_rows(rows.read(rows.raster.height), rows.metadata, rows.notices)
+        finally:
+            rows.close()
+    if header.frames > 1:
+        picture.notices.append(f"{path}: the first of its {header.frames} frames is taken")
+    return picture
+
+
+def open_rows(path: Path, *, scale: float = 1, max_megapixels: float = MAX_MEGAPIXELS) -> RowReader:
+    """A file's picture by rows, without the whole of it in memory where its kind allows that (`BY_ROWS`).
+
+    Arguments and errors as of `read_picture`.
+    """
+    with opened_picture(path, scale=scale, max_megapixels=max_megapixels, unlimited=True) as (_, header):
+        pass
+    if header.kind in BY_ROWS and find_spec("pyvips"):
+        return _by_rows(path, header.kind)
+    return PictureRows(read_picture(path, scale=scale, max_megapixels=max_megapixels))
+
+
+@contextmanager
+def opened_picture(
+    path: Path, *, scale: float = 1, max_megapixels: float = MAX_MEGAPIXELS, unlimited: bool = False
+) -> Iterator[tuple[Any, Header]]:
+    """Pillow's image, its pixels not yet decoded; whatever fails in the block is said of this file.
+
+    `unlimited`: nothing is going to be decoded by Pillow, so its own limit on sizes does not count.
+    """
     from PIL import Image, UnidentifiedImageError
 
     _check_file(path)
@@ -56,19 +138,20 @@ def read_picture(path: Path, *, scale: int = 1, max_megapixels: float = MAX_MEGA
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of sizes, checked here, and of damaged metadata
             try:
-                with Image.open(file, formats=_KINDS) as image:
+                with _pillow_open(file, unlimited=unlimited) as image:
                     check_size(str(path), image.size, scale, max_megapixels)
-                    deep = ";16" in str([tile[-1] for tile in image.tile])
-                    frames = getattr(image, "n_frames", 1)
-                    image.load()
-                    picture = from_pillow(image, str(path), deep=deep)
+                    yield image, _header(image)
             except UnidentifiedImageError as error:
-                raise InputError(_unidentified(path)) from error
+                header = _by_libvips(path)  # knows kinds of TIFF that Pillow does not
+                if header is None:
+                    raise InputError(_unidentified(path)) from error
+                check_size(str(path), header.size, scale, max_megapixels)
+                yield None, header
             except Image.DecompressionBombError as error:
                 limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
                 raise InputError(
                     f"{path} claims more than {limit:.0f} megapixels, which may be a decompression bomb: "
-                    "cut it into parts first"
+                    "cut it into parts first, or bound the memory with --memory"
                 ) from error
     except (InputError, MemoryError):
         raise
@@ -76,9 +159,50 @@ def read_picture(path: Path, *, scale: int = 1, max_megapixels: float = MAX_MEGA
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ValueError, ...
         raise InputError(f"{path} is damaged or cut short ({error}): fetch it again") from error
-    if frames > 1:
-        picture.notices.append(f"{path}: the first of its {frames} frames is taken")
-    return picture
+
+
+def _pillow_open(file: Any, *, unlimited: bool) -> Any:
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    if not unlimited or limit is None:
+        return Image.open(file, formats=_KINDS)
+    try:
+        Image.MAX_IMAGE_PIXELS = None
+        return Image.open(file, formats=_KINDS)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _header(image: Any) -> Header:
+    kind = {"MPO": "JPEG"}.get(image.format, image.format)  # a JPEG with a second picture, for depth or for 3-D
+    deep = ";16" in str([tile[-1] for tile in image.tile]) and not image.mode.startswith("I;16")
+    frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+    turned, _ = from_pillow_info(image)
+    width, height = image.size
+    size = (height, width) if turned >= 5 else (width, height)
+    return Header(kind, size, frames, deep)
+
+
+def _by_rows(path: Path, kind: str) -> RowReader:
+    if not find_spec("pyvips"):
+        raise InputError(f"{path} has 16 bits a channel, which needs libvips: pip install 'pyvips[binary]'")
+    from subpixel.media.formats.vips import VipsRows
+
+    return VipsRows(path, kind)
+
+
+def _by_libvips(path: Path) -> Header | None:
+    """The header of a TIFF that Pillow has no form for, 16-bit grey with alpha for one."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") or not find_spec("pyvips"):
+            return None
+    try:
+        rows = _by_rows(path, "TIFF")
+    except InputError:
+        return None
+    rows.close()
+    return Header("TIFF", (rows.raster.width, rows.raster.height), 1, deep=True)
 
 
 def _check_file(path: Path) -> None:
@@ -95,20 +219,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def picture_size(path: Path) -> tuple[int, int] | None:
-    """Width and height by the file's header alone, before any orientation; None where there is none to read."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_KINDS) as image:
-                return image.size
-    except Exception:  # whatever is wrong is said when the picture is read
-        return None
-
-
-def check_size(name: str, size: tuple[int, int], scale: int, max_megapixels: float) -> None:
+def check_size(name: str, size: tuple[int, int], scale: float, max_megapixels: float) -> None:
     """Refuse a picture (width, height) whose enlargement would be too large.
 
     Raises:
@@ -117,7 +228,7 @@ def check_size(name: str, size: tuple[int, int], scale: int, max_megapixels: flo
     width, height = size
     megapixels = width * height * scale**2 / 1e6
     if megapixels > max_megapixels:
-        enlarged = f" enlarged ×{scale}" if scale > 1 else ""
+        enlarged = f" enlarged ×{scale:g}" if scale > 1 else ""
         raise InputError(
             f"{name}: {width}×{height} pixels{enlarged} make {megapixels:,.0f} megapixels, over the limit of "
             f"{max_megapixels:g}: crop it, take a smaller scale, or raise --max-megapixels"
@@ -139,75 +250,11 @@ def output_format(path: Path) -> str:
         raise UsageError(f"{path}: pictures are written as {_NAMES}, not as {ending}") from None
 
 
-def check_output(path: Path, width: int, height: int, *, transparent: bool) -> None:
-    """Refuse what the format cannot hold, before any work is done for it.
-
-    Raises:
-        UsageError: no known ending.
-        OutputError: too long a side, or transparency that would be lost.
-    """
-    kind = output_format(path)
-    longest = _LONGEST_SIDE.get(kind)
-    if longest and max(width, height) > longest:
-        raise OutputError(
-            f"{path}: {kind} holds at most {longest} pixels a side, not {width}×{height}: write PNG or TIFF"
-        )
-    if transparent and kind in ("JPEG", "BMP"):
-        raise OutputError(f"{path}: {kind} cannot hold transparency: write PNG, WebP or TIFF")
-    if is_folder(path):
-        raise OutputError(f"{path} cannot be written: there is a folder of that name")
-
-
-def write_picture(picture: Picture, path: Path) -> list[str]:
-    """Write a picture, whole or not at all, with its profile and EXIF where the format has a place for them.
-
-    Returns:
-        What the format could not hold, one sentence each.
-
-    Raises:
-        UsageError: no known ending.
-        OutputError: the format cannot hold it, or the file cannot be written.
-    """
-    kind = output_format(path)
-    height, width = picture.pixels.shape[:2]
-    check_output(path, width, height, transparent=picture.alpha is not None)
-    notices = []
-    if picture.white > 255 and kind not in ("PNG", "TIFF"):
-        picture = _eight_bits(picture)
-        notices.append(f"{path}: {kind} holds 8 bits a channel, so 16-bit grey is written as 8: PNG keeps 16")
-    options = dict(_OPTIONS[kind])
-    if kind != "BMP":
-        if picture.icc:
-            options["icc_profile"] = picture.icc
-        if picture.exif:
-            options["exif"] = resized(picture.exif, width, height)
-            if kind == "TIFF":
-                del options["compression"]  # Pillow hands compressed TIFFs to libtiff, which refuses these tags
-    image = to_pillow(picture)
-    image.info.clear()  # what it says is in the options
-    content = BytesIO()
-    try:
-        image.save(content, kind, **options)
-    except (ValueError, RuntimeError, OSError) as error:
-        if "exif" not in options:
-            raise OutputError(f"{path} cannot be written as {kind}: {error}") from error
-        del options["exif"]  # a JPEG segment ends at 64 KB; camera makers fill more
-        notices.append(f"{path}: its EXIF data does not fit into {kind} and is left out")
-        content = BytesIO()
-        image.save(content, kind, **options)
-    write_atomically(path, content.getvalue())
-    return notices
-
-
-def _eight_bits(picture: Picture) -> Picture:
-    return replace(picture, pixels=((picture.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
 def _unidentified(path: Path) -> str:
     """Damaged, or never one of ours: the first bytes tell."""
-    starts = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"BM")
+    starts = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
     with path.open("rb") as file:
-        known = file.read(4).startswith(starts)
-    if known:
+        first = file.read(8)
+    if first.startswith(starts) or first[4:] == b"ftyp":
         return f"{path} is damaged or cut short: fetch it again"
     return f"{path} is not a picture of a known kind: {_NAMES} are read, convert it to one of them"

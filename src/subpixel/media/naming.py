@@ -19,7 +19,7 @@ class Job:
     error: SubpixelError | None = None
 
 
-def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | None = None) -> list[Job]:
+def plan(inputs: Sequence[Path], out: Path | None, label: str, ending: str | None = None) -> list[Job]:
     """Give every picture among the inputs an output of its own, never one of the inputs.
 
     - One picture and an `out` that ends like a picture file: that file.
@@ -31,7 +31,7 @@ def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | Non
     Args:
         inputs: files and folders; folders are searched with their subfolders.
         out: a file or folder to write to.
-        scale: for the names.
+        label: for the names: x3.
         ending: another format's, such as ".png".
 
     Raises:
@@ -48,11 +48,11 @@ def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | Non
     for path in inputs:
         if not is_folder(path):
             folder = path.parent if out is None else out
-            name = f"{path.stem}_x{scale}{path.suffix}" if out is None else path.name
+            name = f"{path.stem}_{label}{path.suffix}" if out is None else path.name
             found.append((path, out if to_file else folder / name, None))
             continue
         named = path.resolve() if path.name in ("", "..") else path  # "." and ".." have no name to add to
-        target = named.with_name(f"{named.name}_x{scale}") if out is None else out
+        target = named.with_name(f"{named.name}_{label}") if out is None else out
         pictures = [p for p in sorted(path.rglob("*")) if _is_picture(p) and not _within(p, target, path)]
         if not pictures:
             endings = " ".join(FORMATS)
@@ -74,15 +74,15 @@ def plan(inputs: Sequence[Path], out: Path | None, scale: int, ending: str | Non
                 raise UsageError(f"-o {wanted} is the input itself: name another file")
         else:
             wanted = wanted.with_suffix(ending or _known(wanted.suffix))
-        output = next(name for name in _names(wanted, scale) if _key(name) not in taken)
+        output = next(name for name in _names(wanted, label) if _key(name) not in taken)
         taken.add(_key(output))
         jobs.append(Job(path, output))
     return jobs
 
 
-def _names(wanted: Path, scale: int) -> Iterable[Path]:
+def _names(wanted: Path, label: str) -> Iterable[Path]:
     yield wanted
-    stem = wanted.stem if wanted.stem.endswith(f"_x{scale}") else f"{wanted.stem}_x{scale}"
+    stem = wanted.stem if wanted.stem.endswith(f"_{label}") else f"{wanted.stem}_{label}"
     yield wanted.with_stem(stem)
     number = 2
     while True:

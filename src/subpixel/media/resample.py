@@ -41,14 +41,51 @@ def _taps(length: int, out_length: int, scale: float) -> tuple[NDArray[np.float6
 def _along_rows(picture: NDArray[Any], out_length: int, scale: float) -> NDArray[Any]:
     """Resize axis 0 of an array [H, ...]."""
     weight, position = _taps(picture.shape[0], out_length, scale)
+    out = _weighed(picture, weight, position)
+    if picture.dtype == np.uint8:
+        rounded: NDArray[Any] = np.floor(np.clip(out, 0, 255) + 0.5).astype(np.uint8)
+        return rounded
+    return out
+
+
+def _weighed(picture: NDArray[Any], weight: NDArray[np.float64], position: NDArray[np.intp]) -> NDArray[Any]:
+    """Weighted sums of rows of an array [H, ...], in float32 for float32, else in float64."""
     kind = picture.dtype if picture.dtype == np.float32 else np.dtype(np.float64)
-    out = np.zeros((out_length, *picture.shape[1:]), kind)
+    out: NDArray[Any] = np.zeros((len(weight), *picture.shape[1:]), kind)
     for tap in range(weight.shape[1]):
         factor = weight[:, tap].astype(kind).reshape(-1, *(1,) * (picture.ndim - 1))
         out += factor * picture[position[:, tap]]
-    if picture.dtype == np.uint8:
-        return np.floor(np.clip(out, 0, 255) + 0.5).astype(np.uint8)
     return out
+
+
+class StripResizer:
+    """`imresize(picture, shape=...)` of a float picture that comes in strips: columns first, then rows.
+
+    Which strips it comes in changes no number.
+    """
+
+    def __init__(self, size: tuple[int, int], shape: tuple[int, int]) -> None:
+        """`size` and `shape`: rows and columns of what comes and of what is wanted."""
+        self._columns = _taps(size[1], shape[1], shape[1] / size[1])
+        self._weight, self._position = _taps(size[0], shape[0], shape[0] / size[0])
+        self._newest = np.maximum.accumulate(self._position.max(axis=1))
+        self._oldest = np.minimum.accumulate(self._position.min(axis=1)[::-1])[::-1]
+        self._first = self._done = 0  # of the rows that are held; of those that are wanted
+        self._held: NDArray[np.float32] | None = None
+
+    def feed(self, strip: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next rows [n, W, C] go in; those that can be computed now come out, [m, W', C], m from 0 on."""
+        turned = np.ascontiguousarray(strip.swapaxes(0, 1))
+        narrow = np.ascontiguousarray(_weighed(turned, *self._columns).swapaxes(0, 1))
+        self._held = narrow if self._held is None else np.concatenate([self._held, narrow])
+        last = int(np.searchsorted(self._newest, self._first + len(self._held)))  # newest < rows that came
+        wanted = slice(self._done, last)
+        out = _weighed(self._held, self._weight[wanted], self._position[wanted] - self._first)
+        self._done = last
+        if last < len(self._oldest):
+            drop = max(0, int(self._oldest[last]) - self._first)
+            self._held, self._first = self._held[drop:], self._first + drop
+        return out
 
 
 def imresize(

@@ -1,6 +1,6 @@
-"""Picture in, picture out: what `subpixel.upscale` and `subpixel upscale` do."""
+"""Picture in, picture out: what `subpixel.upscale` does, for files, Pillow's images and arrays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import UsageError
-from subpixel.media.alpha import fill_transparent, limit_to_surroundings
+from subpixel.errors import InputError, UsageError
 from subpixel.media.image import MAX_MEGAPIXELS, check_size, read_picture
-from subpixel.media.picture import Picture, Pixels, from_array, from_pillow, to_pillow
-from subpixel.media.tiles import Tile, balanced, cut
-from subpixel.upscaling.upscaler import Upscaler, open_upscaler
+from subpixel.media.picture import Picture, PictureRows, Pixels, from_array, from_pillow, from_rows, to_array, to_pillow
+from subpixel.upscaling.choice import Upscalers
+from subpixel.upscaling.strips import enlarged
+from subpixel.upscaling.target import Target, checked_scale, factor_of, parse_size
+from subpixel.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_CUBIC_HALO = 3  # LR pixels that bicubic interpolation of colour and alpha looks at, rounded up
-
 
 def upscale(
-    image: "str | Path | Image | NDArray[np.uint8]",
-    scale: int | None = None,
+    image: "str | Path | Image | NDArray[Any]",
+    scale: float | None = None,
     model: str | Path | Upscaler = "espcn",
     *,
+    size: str | tuple[int, int] | None = None,
     runtime: str = "auto",
     threads: int | None = None,
     precision: str = "auto",
@@ -37,10 +37,13 @@ def upscale(
     """Enlarge a picture.
 
     Args:
-        image: a file, a Pillow image, or an array: uint8 [H, W], [H, W, 3] or [H, W, 4], or uint16 [H, W].
-        scale: default 3, or what an ONNX file enlarges by.
+        image: a file, a Pillow image, or an array of uint8 or uint16: [H, W], or [H, W, C] with C = 1 (grey),
+            2 (grey, alpha), 3 (RGB) or 4 (RGBA).
+        scale: any number above 1; default 3, or what a model file enlarges by. What no network enlarges by is
+            resized, antialiased, from the next larger.
         model: a name of the zoo ("espcn", "bicubic", ...), a weight file, anybody's network as .onnx, or for many
             pictures what `open_upscaler` gives: then the other settings were given there.
+        size: instead of a scale, width and height: (1920, 1080), "1920x1080", "1920x" or "x1080".
         runtime: "auto", "onnxruntime", "openvino" or "torch".
         threads: default: every physical core this process may use.
         precision: "auto" (f32), "f32" or "bf16".
@@ -49,94 +52,133 @@ def upscale(
         max_megapixels: the largest result.
 
     Returns:
-        A Pillow image of mode L, LA, RGB, RGBA or I;16, with the source's colour profile and EXIF in `.info`.
+        A Pillow image of mode L, LA, RGB, RGBA or I;16, with the source's colour profile, EXIF and XMP in `.info`.
+        Pillow has no other modes of 16 bits: for those take `upscale_array`, or `upscale_file` from file to file.
 
     Raises:
         UsageError: an impossible argument.
         InputError: the picture or the model file cannot be used.
         MissingExtra: the runtime is not installed.
     """
-    if isinstance(model, Upscaler):
-        upscaler = model
-        if scale not in (None, upscaler.scale):
-            raise UsageError(f"{upscaler.name} is open for ×{upscaler.scale}, not ×{scale}: open another")
-    else:
-        upscaler = open_upscaler(
-            model,
-            scale,
-            runtime=runtime,
-            threads=threads,
-            precision=precision,
-            channels=channels,
-            value_range=value_range,
-            colour=colour,
-        )
+    settings = {
+        "runtime": runtime,
+        "threads": threads,
+        "precision": precision,
+        "channels": channels,
+        "value_range": value_range,
+        "colour": colour,
+    }
     if isinstance(image, str | Path):
-        picture = read_picture(Path(image), scale=upscaler.scale, max_megapixels=max_megapixels)
+        picture = read_picture(Path(image), max_megapixels=max_megapixels)
     elif isinstance(image, np.ndarray):
         picture = from_array(image)
     elif hasattr(image, "getexif"):
-        picture = from_pillow(image)
+        picture = _loaded(image)
     else:
         raise UsageError(f"a {type(image).__name__} is not a picture: give a path, a Pillow image or an array")
-    height, width = picture.pixels.shape[:2]
-    check_size("the picture", (width, height), upscaler.scale, max_megapixels)
-    return to_pillow(enlarge(picture, upscaler))
+    return to_pillow(_enlarged(picture, scale, size, model, settings, max_megapixels))
 
 
-def enlarge(picture: Picture, upscaler: Upscaler, advance: Callable[[], object] = lambda: None) -> Picture:
-    """Enlarge a picture tile by tile, so that memory grows with the result and not with the network's maps.
+def upscale_array(
+    pixels: NDArray[Any],
+    scale: float | None = None,
+    model: str | Path | Upscaler = "espcn",
+    *,
+    size: str | tuple[int, int] | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    **settings: Any,
+) -> Pixels:
+    """Enlarge an array of uint8 or uint16, [H, W] or [H, W, C], into one of the same kind.
 
-    `advance` is called after each of its `tile_count` tiles. Grey stays grey, 16 bits stay 16; alpha
-    goes through the network as a grey picture does, and the colours under it are filled in first.
+    Arguments and errors as of `upscale`; `settings` are runtime, threads, precision, channels, value_range, colour.
     """
-    scale, alpha = upscaler.scale, picture.alpha
-    source: NDArray[Any] = picture.pixels
-    if alpha is not None:
-        source = fill_transparent(picture.pixels, alpha)
-    height, width = source.shape[:2]
-    out = np.empty((height * scale, width * scale, *source.shape[2:]), picture.pixels.dtype)
-    shown = None if alpha is None else np.full(out.shape[:2], alpha.flat[0], alpha.dtype)
-    translucent = alpha is not None and bool((alpha != alpha.flat[0]).any())
-    for rows, columns in _tiles((height, width), upscaler):
-        area = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-        kept = rows.kept(scale), columns.kept(scale)
-        target = rows.target(scale), columns.target(scale)
-        run = upscaler.upscale_grey if picture.is_grey else upscaler.upscale_rgb
-        _store(out[target], run(_floats(source[area], picture.white))[kept])
-        if alpha is not None and shown is not None and translucent:
-            small = _floats(alpha[area], picture.white)
-            large = limit_to_surroundings(upscaler.upscale_grey(small), small, scale)
-            _store(shown[target], large[kept])
-        advance()
-    return replace(picture, pixels=out, alpha=shown)
+    return to_array(_enlarged(from_array(np.asarray(pixels)), scale, size, model, settings, max_megapixels))
 
 
-def tile_count(size: tuple[int, int], upscaler: Upscaler) -> int:
-    """How many tiles `enlarge` cuts a picture of this size into; height and width in either order."""
-    return sum(1 for _ in _tiles(size, upscaler))
+def enlarge(
+    picture: Picture,
+    upscaler: Upscaler,
+    advance: Callable[[], object] = lambda: None,
+    *,
+    size: tuple[int, int] | None = None,
+) -> Picture:
+    """Enlarge a picture in memory tile by tile; see `strips.enlarged`. `size`: width and height, if resized after."""
+    raster = picture.raster
+    width, height = size or (raster.width * upscaler.scale, raster.height * upscaler.scale)
+    out = np.empty((height, width, raster.channels), raster.dtype)
+    first = 0
+    for strip in enlarged(PictureRows(picture), upscaler, size=size, advance=advance):
+        out[first : first + len(strip)] = strip
+        first += len(strip)
+    large = from_rows(out)
+    return replace(picture, pixels=large.pixels, alpha=large.alpha)
 
 
-def _tiles(size: tuple[int, int], upscaler: Upscaler) -> Iterator[tuple[Tile, Tile]]:
-    window, halo = upscaler.tile
-    halo = max(halo, _CUBIC_HALO)
-    return cut(size, [balanced(length, window, halo) for length in size], halo)
+def target_of(scale: float | None, size: str | tuple[int, int] | None) -> Target | None:
+    """The target that the arguments name; None: what the model does by itself.
+
+    Raises:
+        UsageError: both, or an impossible one.
+    """
+    if size is not None:
+        if scale is not None:
+            raise UsageError(f"scale {scale} and size {size} contradict each other: leave one of them out")
+        return parse_size(size if isinstance(size, str) else "x".join(map(str, size)))
+    return None if scale is None else Target(checked_scale(scale))
 
 
-def _floats(pixels: NDArray[Any], white: int) -> NDArray[np.float32]:
-    """Pixels as float32 in 0..255."""
-    values = pixels.astype(np.float32)
-    return values if white == 255 else values * np.float32(255 / white)
+_Choose = Callable[[Target | None, tuple[int, int], tuple[int, int] | None], Upscaler]
 
 
-def _store(target: Pixels, values: NDArray[np.float32]) -> None:
-    """Round float32 in 0..255 into a part of the result."""
-    white = np.iinfo(target.dtype).max
-    planes = values[..., None] if values.ndim == 2 else values
-    for channel in range(planes.shape[2]):  # by channel: the values are planes in memory
-        plane = planes[..., channel] if white == 255 else planes[..., channel] * np.float32(white / 255)
-        rounded = np.rint(np.clip(plane, 0, white)).astype(target.dtype)
-        if values.ndim == 2:
-            target[...] = rounded
-        else:
-            target[..., channel] = rounded
+def _chooser(model: str | Path | Upscaler, settings: dict[str, Any]) -> _Choose:
+    """Gives the upscaler for a target and a picture's size."""
+    if isinstance(model, Upscaler):
+
+        def given(target: Target | None, small: tuple[int, int], large: tuple[int, int] | None) -> Upscaler:
+            if target is not None and target.whole not in (None, model.scale):
+                raise UsageError(f"{model.name} is open for ×{model.scale}, not ×{target.whole}: open another")
+            return model
+
+        return given
+    upscalers = Upscalers(model, **settings)
+
+    def chosen(target: Target | None, small: tuple[int, int], large: tuple[int, int] | None) -> Upscaler:
+        if target is None or large is None:
+            return upscalers.default()
+        return upscalers.for_target(target, small, large)
+
+    return chosen
+
+
+def _fitted(picture: Picture, target: Target | None, choose: _Choose) -> tuple[tuple[int, int], Upscaler]:
+    """The result's size, and what enlarges."""
+    small = (picture.raster.width, picture.raster.height)
+    large = None if target is None else target.size(*small)
+    upscaler = choose(target, small, large)
+    return large or (small[0] * upscaler.scale, small[1] * upscaler.scale), upscaler
+
+
+def _enlarged(
+    picture: Picture,
+    scale: float | None,
+    size: str | tuple[int, int] | None,
+    model: str | Path | Upscaler,
+    settings: dict[str, Any],
+    max_megapixels: float,
+) -> Picture:
+    large, upscaler = _fitted(picture, target_of(scale, size), _chooser(model, settings))
+    small = (picture.raster.width, picture.raster.height)
+    check_size("the picture", small, float(factor_of(small, large)), max_megapixels)
+    return enlarge(picture, upscaler, size=large)
+
+
+def _loaded(image: "Image") -> Picture:
+    """A Pillow image's pixels; it may have been opened lazily from a file that turns out to be damaged."""
+    try:
+        image.load()
+        return from_pillow(image)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ValueError, ...
+        name = getattr(image, "filename", "") or "the picture"
+        raise InputError(f"{name} is damaged or cut short ({error}): fetch it again") from error

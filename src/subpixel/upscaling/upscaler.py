@@ -4,8 +4,10 @@ Luma goes through one-channel networks and the colour differences are interpolat
 the picture. Either way arrays are [H, W] or [H, W, 3] in 0..255, unrounded and unclipped, in and out.
 """
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from subpixel.errors import InputError, UsageError
 from subpixel.media.colour import luma
 from subpixel.media.resample import imresize
 from subpixel.media.tiles import balanced, cut
+from subpixel.upscaling.target import DEFAULT_SCALE, checked_scale
 
 if TYPE_CHECKING:
     import onnx
@@ -39,6 +42,8 @@ class Upscaler(ABC):
     runtime: what computes it: "onnxruntime", "openvino", "torch" or "numpy".
     halo: LR pixels around a tile that its result depends on; None where that is not known.
     seconds: spent in the network so far.
+
+    Several threads may use one: the network itself runs for one of them at a time.
     """
 
     name: str
@@ -46,6 +51,11 @@ class Upscaler(ABC):
     runtime: str
     halo: int | None
     seconds: float = 0.0
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Memory that computing takes for each LR pixel of a plane, about."""
+        return 16.0 * self.scale**2
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -95,6 +105,7 @@ class NetworkUpscaler(Upscaler):
         self, name: str, session: "Session", contract: "Contract", graph: "onnx.ModelProto | None" = None
     ) -> None:
         self.name, self.session, self.contract, self.graph = name, session, contract, graph
+        self._one_at_a_time = Lock()
         self.scale, self.runtime = contract.scale, session.runtime
         self.halo = contract.halo
         if contract.halo is not None and not contract.enlarges:
@@ -106,6 +117,13 @@ class NetworkUpscaler(Upscaler):
         c = self.contract
         known = c.halo is not None and c.multiple == 1
         return self.graph is not None and c.channels == 1 and c.enlarges and not any(c.size) and known
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        from subpixel.runtime.footprint import bytes_per_pixel
+
+        larger = 1 if self.contract.enlarges else self.scale**2
+        return larger * (bytes_per_pixel(self.graph) if self.graph is not None else 4096.0)
 
     def upscale_luma(self, y: Array) -> Array:
         if self.contract.channels == 1:
@@ -170,9 +188,10 @@ class NetworkUpscaler(Upscaler):
         return out[:, : height * scale, : width * scale]
 
     def _run(self, tile: Array, scale: int) -> Array:
-        start = perf_counter()
-        y = self.session.run(tile[None])
-        self.seconds += perf_counter() - start
+        with self._one_at_a_time:
+            start = perf_counter()
+            y = self.session.run(tile[None])
+            self.seconds += perf_counter() - start
         expected = (1, tile.shape[0], tile.shape[1] * scale, tile.shape[2] * scale)
         if y.shape != expected:
             raise InputError(
@@ -185,6 +204,34 @@ class NetworkUpscaler(Upscaler):
         return planes
 
 
+class ChainedUpscaler(Upscaler):
+    """One after the other, for scales that no network has."""
+
+    def __init__(self, first: Upscaler, second: Upscaler) -> None:
+        self.first, self.second = first, second
+        self.name, self.runtime = first.name, first.runtime
+        self.scale = first.scale * second.scale
+        known = first.halo is not None and second.halo is not None
+        self.halo = (first.halo or 0) + -(-(second.halo or 0) // first.scale) if known else None
+
+    @property
+    def seconds(self) -> float:  # type: ignore[override]
+        return self.first.seconds + self.second.seconds
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        return max(self.first.bytes_per_pixel, self.first.scale**2 * (8 + self.second.bytes_per_pixel))
+
+    def upscale_luma(self, y: Array) -> Array:
+        return self.second.upscale_luma(self.first.upscale_luma(y))
+
+    def upscale_rgb(self, rgb: Array) -> Array:
+        return self.second.upscale_rgb(self.first.upscale_rgb(rgb))
+
+    def upscale_grey(self, grey: Array) -> Array:
+        return self.second.upscale_grey(self.first.upscale_grey(grey))
+
+
 def _tile(halo: int | None) -> tuple[int, int]:
     if halo is None:
         return _BLIND_WINDOW, _BLIND_OVERLAP
@@ -192,12 +239,14 @@ def _tile(halo: int | None) -> tuple[int, int]:
 
 
 def _bicubic(plane: Array, scale: int) -> Array:
+    if scale == 1:
+        return np.asarray(plane, np.float32)
     return np.asarray(imresize(np.asarray(plane, np.float32), scale), np.float32)
 
 
 def open_upscaler(
     model: str | Path = "espcn",
-    scale: int | None = None,
+    scale: float | None = None,
     *,
     runtime: str = "auto",
     threads: int | None = None,
@@ -210,7 +259,7 @@ def open_upscaler(
 
     Args:
         model: a name of the zoo, a weight file of `subpixel train` (.safetensors), or anybody's network (.onnx).
-        scale: default 3 for a name of the zoo; a file knows its own.
+        scale: a whole number; default 3 for a name of the zoo; a file knows its own.
         runtime, threads, precision: as in `runtime.open_session`.
         channels: 1 or 3, for an ONNX file that leaves it open.
         value_range: 1 or 255, the value of white, for an ONNX file; default: found out.
@@ -223,15 +272,20 @@ def open_upscaler(
     """
     from subpixel.runtime import open_session
 
+    if not isinstance(model, str | os.PathLike):
+        raise UsageError(f"model {model!r} is neither a name nor a file: give one, such as 'espcn'")
     kind = Path(model).suffix.lower()
     foreign = {"channels": channels, "value_range": value_range, "colour": colour}
     for option, value in foreign.items():
         if value is not None and kind != ".onnx":
             raise UsageError(f"{option} (={value}) describes an ONNX file, and {model} is none: leave it out")
-    if scale is not None and scale < 2:
-        raise UsageError(f"scale {scale} is impossible: whole numbers from 2 enlarge")
+    if scale is not None:
+        scale = int(checked_scale(scale, whole=True))
     if model == "bicubic":
-        return BicubicUpscaler(3 if scale is None else scale)
+        for option, setting in (("runtime", runtime), ("precision", precision)):
+            if setting != "auto":
+                raise UsageError(f"{option} {setting} has no effect on bicubic, which NumPy computes: leave it out")
+        return BicubicUpscaler(DEFAULT_SCALE if scale is None else scale)
     settings: dict[str, Any] = {"runtime": runtime, "threads": threads, "precision": precision}
     if kind == ".onnx":
         return _open_foreign(Path(model), scale, settings, channels, value_range, colour)
@@ -257,7 +311,7 @@ def trained_network(model: str | Path, scale: int | None = None) -> "TrainedNetw
     from subpixel.models import load, read_weights
 
     if Path(model).suffix.lower() != ".safetensors":
-        return load(str(model), 3 if scale is None else scale)
+        return load(str(model), DEFAULT_SCALE if scale is None else scale)
     network = read_weights(model)
     if scale not in (None, network.scale):
         raise UsageError(f"{model} enlarges ×{network.scale}, not ×{scale}: leave the scale out")

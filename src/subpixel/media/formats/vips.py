@@ -1,0 +1,215 @@
+"""libvips: PNG, JPEG and TIFF read by rows, at 8 or 16 bits a channel, and JPEG written by rows.
+
+Its rows come from the file as they are asked for, so that a picture larger than the memory can be read.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from subpixel.errors import InputError, OutputError
+from subpixel.media.formats.png import PngWriter
+from subpixel.media.formats.raster import Raster, Rows
+from subpixel.media.metadata import Metadata, settled
+
+_READABLE = {"PNG": "pngload_source", "JPEG": "jpegload_source", "TIFF": "tiffload_source"}
+_JFIF = 20  # bytes of a JPEG's start and its JFIF segment
+_ON_DISK_FROM = "64m"  # a turned picture is unpacked to a temporary file, which has any row at hand
+
+
+def _library() -> Any:
+    """pyvips, quiet, and without its cache of results."""
+    os.environ.setdefault("VIPS_DISC_THRESHOLD", _ON_DISK_FROM)
+    os.environ.setdefault("VIPS_WARNING", "1")  # its warnings are about files from elsewhere
+    os.environ.setdefault("VIPS_CONCURRENCY", "1")
+    import logging
+
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    import pyvips
+
+    pyvips.cache_set_max(0)
+    pyvips.cache_set_max_mem(0)
+    pyvips.cache_set_max_files(0)
+    return pyvips
+
+
+class VipsRows:
+    """A file's picture, upright, grey or RGB with or without alpha, of 8 or 16 bits.
+
+    Attributes:
+        raster: size and kind.
+        metadata: as of the upright picture.
+        notices: what was changed on the way in, one sentence each.
+        in_pieces: whether rows come from the file as they are asked for; False where the file has to be
+            unpacked as a whole first (interlaced, progressive).
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        """`kind`: PNG, JPEG or TIFF.
+
+        Raises:
+            InputError: libvips cannot read it.
+        """
+        self._path, self._next = path, 0
+        with self._failures():
+            vips = _library()
+            self._file = path.open("rb")
+            source = vips.Source.new_from_descriptor(self._file.fileno())
+            load = getattr(vips.Image, _READABLE[kind])
+            image = load(source, access="sequential", fail_on="error")
+            self.in_pieces = not self._has(image, "interlaced") and not self._has(image, "jpeg-multiscan")
+            turned = int(image.get("orientation")) if image.get_typeof("orientation") else 1
+            if turned != 1:
+                self._file.seek(0)
+                source = vips.Source.new_from_descriptor(self._file.fileno())
+                image = load(source, access="random", fail_on="error").autorot()
+            image, self.notices = self._plain(image)
+            self.raster = Raster(image.width, image.height, image.bands, 16 if image.format == "ushort" else 8)
+            self.metadata = self._beside(image)
+            self._region = vips.Region.new(image)
+
+    def read(self, count: int) -> Rows:
+        """The next rows [n, width, channels], `count` or what is left.
+
+        Raises:
+            InputError: the file is damaged or cut short there.
+        """
+        raster = self.raster
+        count = min(count, raster.height - self._next)
+        with self._failures():
+            data = self._region.fetch(0, self._next, raster.width, count)
+        self._next += count
+        return np.frombuffer(data, raster.dtype).reshape(count, raster.width, raster.channels)
+
+    def close(self) -> None:
+        del self._region
+        self._file.close()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (InputError, MemoryError):
+            raise
+        except PermissionError as error:
+            raise InputError(f"{self._path} cannot be read: {error.strerror}") from error
+        except Exception as error:  # pyvips.Error, and what cffi raises
+            lines = [line.strip() for line in str(getattr(error, "detail", "") or error).splitlines() if line.strip()]
+            reason = lines[0] if lines else type(error).__name__
+            raise InputError(f"{self._path} is damaged or cut short ({reason}): fetch it again") from error
+
+    @staticmethod
+    def _has(image: Any, field: str) -> bool:
+        return bool(image.get_typeof(field)) and bool(image.get(field))
+
+    def _plain(self, image: Any) -> tuple[Any, list[str]]:
+        notices = []
+        if image.interpretation in ("cmyk", "lab", "labs"):
+            notices.append(f"{self._path}: {image.interpretation.upper().removesuffix('S')} is converted to RGB")
+            if image.get_typeof("icc-profile-data"):
+                image = image.icc_transform("srgb", embedded=True)
+            else:
+                image = image.colourspace("srgb")
+            image = image.copy()
+            image.remove("icc-profile-data")
+        if image.format not in ("uchar", "ushort"):
+            raise InputError(
+                f"{self._path}: values of kind {image.format} cannot be read in strips: save it as 8-bit or 16-bit"
+            )
+        if not 1 <= image.bands <= 4:
+            raise InputError(f"{self._path} has {image.bands} channels: save it as grey or RGB, with or without alpha")
+        return image, notices
+
+    @staticmethod
+    def _beside(image: Any) -> Metadata:
+        found: dict[str, bytes | None] = {}
+        for name in ("icc-profile-data", "exif-data", "xmp-data"):
+            found[name] = bytes(image.get(name)) if image.get_typeof(name) else None
+        dpi = (image.xres * 25.4, image.yres * 25.4)  # libvips counts pixels a millimetre, 1 where unknown
+        known = dpi if abs(image.xres - 1) > 1e-6 else None
+        return settled(found["icc-profile-data"], found["exif-data"], found["xmp-data"], known)
+
+
+class JpegRows:
+    """A JPEG written by rows: they go to libvips as an unpacked PNG through a pipe."""
+
+    def __init__(self, file: BinaryIO, raster: Raster, metadata: Metadata, quality: int, subsampling: str) -> None:
+        reading, writing = os.pipe()
+        self._failure: BaseException | None = None
+        self._pipe = os.fdopen(writing, "wb", buffering=1 << 20)
+        self._thread = threading.Thread(
+            target=self._encode, args=(reading, file, metadata, quality, subsampling), daemon=True
+        )
+        self._thread.start()
+        self._rows = PngWriter(self._pipe, raster, Metadata(), level=0)
+
+    def write(self, rows: Rows) -> None:
+        """Rows [n, width, 1 or 3] of 8 bits."""
+        try:
+            self._rows.write(rows)
+        except BrokenPipeError:
+            self._raise()
+            raise
+
+    def close(self) -> None:
+        self._rows.close()
+        self.abandon()
+        self._raise()
+
+    def abandon(self) -> None:
+        """Ends the encoder, whatever has been written."""
+        with suppress(BrokenPipeError):
+            self._pipe.close()
+        self._thread.join()
+
+    def _raise(self) -> None:
+        self._thread.join()
+        if self._failure is not None:
+            raise OutputError(f"libvips cannot write this JPEG: {self._failure}") from self._failure
+
+    def _encode(self, reading: int, file: BinaryIO, metadata: Metadata, quality: int, subsampling: str) -> None:
+        try:
+            vips = _library()
+            source = vips.Source.new_from_descriptor(reading)
+            image = vips.Image.pngload_source(source, access="sequential", fail_on="error").copy()
+            if metadata.dpi:
+                image = image.copy(xres=metadata.dpi[0] / 25.4, yres=metadata.dpi[1] / 25.4)
+            target = vips.TargetCustom()
+            head = bytearray()
+
+            def write(data: bytes) -> int:
+                """The encoder's bytes, with our own segments behind its first one, JFIF's."""
+                if len(head) >= _JFIF:
+                    file.write(data)
+                else:
+                    head.extend(data)
+                    if len(head) >= _JFIF:
+                        file.write(bytes(head[:_JFIF]) + segments(metadata) + bytes(head[_JFIF:]))
+                return len(data)
+
+            target.on_write(write)
+            mode = "off" if subsampling == "4:4:4" else "on"
+            image.jpegsave_target(target, Q=quality, subsample_mode=mode, optimize_coding=False, keep="none")
+        except BaseException as error:
+            self._failure = error
+        finally:
+            os.close(reading)
+
+
+def segments(metadata: Metadata) -> bytes:
+    """EXIF, XMP and colour profile as a JPEG's application segments; what does not fit into one is left out."""
+    out = []
+    if metadata.exif and len(metadata.exif) <= 65527:
+        out.append((0xE1, b"Exif\0\0" + metadata.exif))
+    if metadata.xmp and len(metadata.xmp) <= 65502:
+        out.append((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp))
+    if metadata.icc:
+        parts = [metadata.icc[n : n + 65519] for n in range(0, len(metadata.icc), 65519)]
+        if len(parts) < 256:
+            out += [(0xE2, b"ICC_PROFILE\0" + bytes([n, len(parts)]) + p) for n, p in enumerate(parts, 1)]
+    return b"".join(bytes([0xFF, kind]) + (len(data) + 2).to_bytes(2, "big") + data for kind, data in out)

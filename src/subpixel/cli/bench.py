@@ -1,23 +1,32 @@
-"""`subpixel bench`."""
+"""`subpixel bench` and `subpixel bench rewrite`."""
+
+from pathlib import Path
 
 import click
 
-from subpixel.cli.options import json_option, print_json, threads_option
+from subpixel.cli.options import PATH, json_option, print_json, threads_option
+from subpixel.cli.shapes import Shapes, input_option
 from subpixel.errors import UsageError
 
 
-@click.command(short_help="Time a model on every runtime and against OpenCV.")
+@click.group(invoke_without_command=True, short_help="Time a model on every runtime, and rewriting.")
 @click.option("--model", default="espcn", show_default=True, metavar="NAME")
 @click.option("--scale", type=int, metavar="N", default=3, show_default=True)
 @click.option("--size", default="640x360", show_default=True, metavar="WxH", help="Of the LR picture.")
 @threads_option
 @click.option("--rounds", type=click.IntRange(1), metavar="N", default=15, help="[default: 15]")
 @json_option
-def bench(model: str, scale: int, size: str, threads: int | None, rounds: int, as_json: bool) -> None:
+@click.pass_context
+def bench(
+    context: click.Context, model: str, scale: int, size: str, threads: int | None, rounds: int, as_json: bool
+) -> None:
     """Enlarge one luma picture in every way this machine has, in turns, with equal threads.
 
     OpenCV and PyTorch take part where they are installed: pip install 'subpixel[bench,torch]'.
+    `subpixel bench rewrite` measures what rewriting gains.
     """
+    if context.invoked_subcommand is not None:
+        return
     from subpixel.bench.speed import bench as run
 
     width, _, height = size.partition("x")
@@ -30,3 +39,56 @@ def bench(model: str, scale: int, size: str, threads: int | None, rounds: int, a
         from subpixel.cli.tables import bench_table
 
         click.echo(bench_table(result))
+
+
+@bench.command(short_help="Time rewritten networks against the originals.")
+@click.argument("models", type=PATH, nargs=-1, metavar="[MODEL.onnx]...")
+@click.option(
+    "--runtime",
+    type=click.Choice(["onnxruntime", "openvino", "both"]),
+    default="both",
+    show_default=True,
+    help="Where both are timed.",
+)
+@input_option
+@threads_option
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 600),
+    default=2.0,
+    show_default=True,
+    help="Of the race between original and rewritten, each.",
+)
+@click.option("--only", default="", metavar="TEXT", help="Of the built-in heads those with this in their name.")
+@json_option
+def rewrite(
+    models: tuple[Path, ...],
+    runtime: str,
+    inputs: Shapes,
+    threads: int | None,
+    seconds: float,
+    only: str,
+    as_json: bool,
+) -> None:
+    """Rewrite networks with goal fastest and time them against the originals, in turns.
+
+    Without a MODEL: super-resolution heads and decoders, with what each ought to gain. Shapes of --input go to
+    the models that have an input of that name. Every candidate is listed with its time.
+    """
+    if models and only:
+        raise UsageError("--only chooses among the built-in heads: leave it out, or the files")
+    from subpixel.bench.rewritten import RUNTIMES, bench_rewrite
+
+    runtimes = RUNTIMES if runtime == "both" else (runtime,)
+    result = bench_rewrite(
+        models, runtimes=runtimes, inputs=inputs or None, threads=threads, seconds=seconds, only=only
+    )
+    if as_json:
+        print_json(result)
+    else:
+        from subpixel.cli.tables import rewrites_table
+
+        click.echo(rewrites_table(result))
+    unequal = [row for row in result["rows"] if not row["equal"]]
+    if unequal:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,90 @@
+"""`subpixel bench rewrite`: what is measured is what it says; the figures themselves are no test's concern."""
+
+import json
+
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from subpixel.bench import heads, rewritten
+from subpixel.bench.heads import HEADS, Head
+from subpixel.cli import cli
+from subpixel.rewriting import inspect, rewrite
+
+SMALL = (
+    Head("nearest small", heads._resized(4, 3, 2, 3, (6, 7)), {"onnxruntime": 3, "openvino": 3}),
+    Head("deconvolution small", heads._deconvolved(4, 3, 2, 2, 0, (6, 7)), {"either": 1.2}, kept="onnxruntime"),
+)
+
+
+def test_the_heads_are_the_networks_that_they_are_named_after():
+    macs = {head.name: inspect(head.model())["sites"] for head in HEADS if "U-Net decoder" not in head.name}
+    assert macs["U-Net k2 s2 64→32"][0]["form"] == "transposed convolution 2×2, stride 2×2, 64→32 maps"
+    (fsrcnn,) = macs["FSRCNN ×3, 640×360, whole"]
+    assert fsrcnn["form"] == "transposed convolution 9×9, stride 3×3, 56→1 maps"
+    assert fsrcnn["macs"] == 56 * 81 * 640 * 360
+    weights = next(h for h in HEADS if "FSRCNN" in h.name).model().graph.initializer
+    assert sum(w.dims[0] * w.dims[1] * w.dims[2] * w.dims[3] for w in weights if len(w.dims) == 4) == 12464
+    assert macs["istft, 1-D, k512 s128"][0]["form"] == "transposed convolution 512, stride 128, 514→1 maps"
+    assert {head.name: len(inspect(head.model())["sites"]) for head in HEADS if "decoder" in head.name} == {
+        "U-Net decoder, nearest + concat + 3×3": 2
+    }
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_every_head_has_a_form_in_low_resolution(head):
+    done = rewrite(head.model(), "lr")
+    assert done.report["rewritten"] == len(done.report["sites"]) > 0
+
+
+def test_rows(monkeypatch):
+    monkeypatch.setattr(rewritten, "HEADS", SMALL)
+    run = CliRunner().invoke(cli, ["bench", "rewrite", "--seconds", "0.1", "--threads", "1", "--json"])
+    assert run.exit_code == 0, run.output
+    result = json.loads(run.stdout)
+    assert result["threads"] == 1
+    rows = result["rows"]
+    assert [(r["model"], r["runtime"]) for r in rows] == [
+        (h.name, runtime) for h in SMALL for runtime in ("onnxruntime", "openvino")
+    ]
+    for row in rows:
+        assert row["equal"]
+        assert row["ms_before"] > 0 < row["ms_after"]
+        names = [c["name"] for site in row["candidates"] for c in site]
+        assert any("convolution + shuffle" in name for name in names)
+        assert all(c["ms"] > 0 for site in row["candidates"] for c in site)
+        assert [site["share"] > 0 for site in row["sites"]] == [True]
+    kept = rows[2]
+    assert kept["met"] == (kept["rewritten"] == 0)
+
+
+def test_files_and_the_table(tmp_path):
+    onnx.save(SMALL[0].model(), tmp_path / "one.onnx")
+    run = CliRunner().invoke(
+        cli, ["bench", "rewrite", str(tmp_path / "one.onnx"), "--seconds", "0.1", "--runtime", "onnxruntime"]
+    )
+    assert run.exit_code == 0, run.output
+    lines = run.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "one" in lines
+    assert any("% of the time" in line for line in lines)
+    assert any("timed: as it is: Resize Conv" in line for line in lines)
+
+
+def test_what_cannot_be_measured(tmp_path):
+    (tmp_path / "text.onnx").write_text("hello")
+    from subpixel.errors import InputError, UsageError
+
+    for arguments, error in (
+        (["--only", "no such head"], UsageError),
+        ([str(tmp_path / "text.onnx")], InputError),
+        ([str(tmp_path / "text.onnx"), "--only", "k4"], UsageError),
+    ):
+        run = CliRunner().invoke(cli, ["bench", "rewrite", *arguments])
+        assert isinstance(run.exception, error)
+
+
+def test_bench_alone_is_what_it_was():
+    run = CliRunner().invoke(cli, ["bench", "--help"])
+    assert "--rounds" in run.stdout
+    assert "rewrite" in run.stdout

@@ -51,17 +51,22 @@ class RuntimeClock:
                 runs.append(run)
             except Exception:  # whatever a runtime has against a model, it is no candidate
                 runs.append(None)
-        times: list[list[float]] = [[] for _ in models]
-        start = perf_counter()
-        for round_ in range(40):
-            for run_, taken in zip(runs, times, strict=True):
-                if run_ is not None:
-                    before = perf_counter()
-                    run_()
-                    taken.append(perf_counter() - before)
-            if round_ >= 4 and perf_counter() - start > self.seconds:
-                break
-        return [1e3 * median(taken) if taken else None for taken in times]
+        return take_turns(runs, self.seconds)
+
+
+def take_turns(runs: Sequence[Run | None], seconds: float) -> list[float | None]:
+    """Median milliseconds of each, run one after the other in rounds: at most 40, at least 5, about `seconds` long."""
+    times: list[list[float]] = [[] for _ in runs]
+    start = perf_counter()
+    for round_ in range(40):
+        for run, taken in zip(runs, times, strict=True):
+            if run is not None:
+                before = perf_counter()
+                run()
+                taken.append(perf_counter() - before)
+        if round_ >= 4 and perf_counter() - start > seconds:
+            break
+    return [1e3 * median(taken) if taken else None for taken in times]
 
 
 def _onnxruntime(model: ModelProto, feeds: Feeds, threads: int) -> Run:

@@ -122,7 +122,7 @@ def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_v
         "shapes": sorted(map(str, shapes.values())),
         "near": operators,
     }
-    remembered = _recall(question)
+    remembered = recall(question)
     if not set(names) <= set(remembered):
         models = []
         for form in [None, *forms]:
@@ -133,7 +133,7 @@ def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_v
             models.append(with_types(model, known))
         times = clock.race(models, near.feeds(known), names)
         remembered = {**remembered, **{n: t for n, t in zip(names, times, strict=True) if t is not None}}
-        _remember(question, remembered)
+        remember(question, remembered)
     if original not in remembered:
         return None
     return _Timed(a, remembered[original], {name: remembered[name] for name in names[1:] if name in remembered})
@@ -171,13 +171,13 @@ def _path(question: dict[str, Any]) -> Any:
     return cache_folder() / "rewrite" / f"{digest}.json"
 
 
-def _recall(question: dict[str, Any]) -> dict[str, float]:
+def recall(question: dict[str, Any]) -> dict[str, float]:
     with suppress(OSError, ValueError, KeyError, TypeError):  # no answer, or a damaged one
         return {str(name): float(ms) for name, ms in json.loads(_path(question).read_text())["ms"].items()}
     return {}
 
 
-def _remember(question: dict[str, Any], times: dict[str, float]) -> None:
+def remember(question: dict[str, Any], times: dict[str, float]) -> None:
     path = _path(question)
     with suppress(OSError):  # nowhere to remember it: measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)

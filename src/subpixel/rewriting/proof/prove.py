@@ -52,7 +52,7 @@ def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[Vi
     """
     read_back = [_same_again(view, built, i) for i in range(len(built.layers))]
     sized = any(place.size is not None for cells, _ in _border(built) for place in cells.places)
-    sizes = [size for size in islice(_sizes(view, site, site.fixed or sized), 10) if _is_legal(site, size)]
+    sizes = [size for size in islice(_sizes(view, site, site.fixed or sized), 10) if is_legal(site, size)]
     terms = sum(_terms(layer) for layer in built.layers)
 
     def may_fail(size: Sizes) -> bool:
@@ -66,7 +66,7 @@ def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[Vi
     if len(copies) != 1 or copies[0].output != site.output:
         raise Refusal("its copy with integer weights does not read like itself")
     after = _model(original, copies[0], again(original, copies[0]))
-    exact = _is_dyadic(site)
+    exact = is_dyadic(site)
     _, count = compare(integers, after, sizes, terms, exact, may_fail)
     return Proof(all(read_back), count, exact, error)
 
@@ -139,13 +139,18 @@ def _terms(layer: Op | Cells) -> int:
 
 
 def _sizes(view: View, site: Site, sized: bool) -> Iterator[Sizes]:
-    """Sizes of all sources that fit each other, small ones first, the axes unequal."""
-    if sized:
-        stated = {name: size for name in site.sources if (size := view.size(name)) is not None}
-        if len(stated) < len(site.sources):
-            raise Refusal("it holds for one size only, and that size is not known")
-        yield stated
+    """The size that the graph states where the site holds for no other, else `trial_sizes`."""
+    if not sized:
+        yield from trial_sizes(site)
         return
+    stated = {name: size for name in site.sources if (size := view.size(name)) is not None}
+    if len(stated) < len(site.sources):
+        raise Refusal("it holds for one size only, and that size is not known")
+    yield stated
+
+
+def trial_sizes(site: Site) -> Iterator[Sizes]:
+    """Sizes of all sources that fit each other, small ones first, the axes unequal."""
     dim = takes(site.terms[0].layers[0])[1]
     fits = [list(islice(_lengths(site, axis), 9)) for axis in range(dim)]
     if not all(fits):
@@ -160,7 +165,7 @@ def _all_layers(site: Site) -> Iterator[Any]:
         yield from term.layers
 
 
-def _is_legal(site: Site, size: Sizes) -> bool:
+def is_legal(site: Site, size: Sizes) -> bool:
     """Does every layer leave something? Where one does not, runtimes round a negative length as they like."""
     return all(
         made(term.layers[: i + 1], axis, L) >= 1
@@ -220,7 +225,7 @@ def _integer_copy(view: View, site: Site, sized: bool) -> tuple[ModelProto, View
     return model, View(model.graph, view.opset, types)
 
 
-def _is_dyadic(site: Site) -> bool:
+def is_dyadic(site: Site) -> bool:
     """Do all fixed kernels have power-of-two denominators, so that integers give exact results?"""
     for layer in _all_layers(site):
         if isinstance(layer, layers.Resize) and layer.mode != "nearest":

@@ -38,7 +38,7 @@ class RuntimeClock:
         if runtime not in _OPENERS:
             raise UsageError(f"unknown runtime {runtime!r} to measure in: choose {', '.join(_OPENERS)}")
         self.runtime, self.threads, self.seconds = runtime, threads or available_cores(), seconds
-        self.identity = f"{_machine()}, {runtime} {_version(runtime)}, {self.threads} threads"
+        self.identity = f"{machine()}, {runtime} {_version(runtime)}, {self.threads} threads"
 
     def race(self, models: Sequence[ModelProto], feeds: Feeds, names: Sequence[str]) -> list[float | None]:
         """See `Clock`. Stops after `seconds` of running, after 40 rounds at the latest."""
@@ -105,7 +105,7 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _machine() -> str:
+def machine() -> str:
     from subpixel.runtime.choice import _processor
 
     return _processor()

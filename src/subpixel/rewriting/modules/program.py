@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from subpixel.algebra import Cells, Layer, Op, layers
+from subpixel.algebra import Cells, Layer, layers
 from subpixel.algebra.layers import Ints
 from subpixel.algebra.op import Lengths, output_length
 from subpixel.rewriting.modules import steps
 from subpixel.rewriting.modules.kernel_map import Factor, Universal
-from subpixel.rewriting.modules.steps import Step, Weights
+from subpixel.rewriting.modules.steps import Step, Weights, last_axes
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.forms import Form
 from subpixel.rewriting.writing.plans import border_parts, shortest
@@ -71,7 +71,9 @@ class Program:
     def weights(self, values: Sequence[tuple[Tensor, Tensor | None]]) -> list[tuple[Tensor, Tensor | None]]:
         """The program's weights from the chain's (weight, bias) pairs, differentiable."""
         with torch.autocast(values[0][0].device.type, enabled=False):
-            arrays = [taps_of(f, w, dense=len(values) > 1) for f, (w, _) in zip(self.universal.factors, values, strict=True)]  # fmt: skip # noqa: E501
+            arrays = [
+                taps_of(f, w, dense=len(values) > 1) for f, (w, _) in zip(self.universal.factors, values, strict=True)
+            ]
             kernel = self._product("kernel", _kernel_monomials(arrays))
             rows = self._bias_monomials(arrays, [b for _, b in values])
             bias = None if rows is None or not self.bias_matrix.shape[1] else self._product("bias", rows)
@@ -137,7 +139,7 @@ class Program:
         window: list[slice] = []
         for L, U, table, start in zip(x.shape[2:], self.up, self.lengths, self.crop, strict=True):
             window.append(slice(start, start + output_length(L, U, len(table), table)))
-        return y[(..., *window)] if window else y
+        return last_axes(y, window)
 
 
 def taps_of(factor: Factor, weight: Tensor, dense: bool = False) -> Tensor:
@@ -320,4 +322,3 @@ def _phases(collector: _Collector, layer: layers.PhaseConvolutions) -> steps.Pha
     least = [min(column) for column in zip(*grow, strict=True)]
     cuts = tuple(tuple((0, m - g) for g, m in zip(own, least, strict=True)) for own in grow)
     return steps.Phases(tuple(convolutions), layer.factor, cuts)
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,12 @@ Weights = Sequence[tuple[Tensor, Tensor | None]]
 _CONVOLUTION = (F.conv1d, F.conv2d, F.conv3d)
 _TRANSPOSED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 LINEAR = ("linear", "bilinear", "trilinear")
+
+
+def last_axes(x: Tensor, slices: Sequence[slice]) -> Tensor:
+    """A window of the last axes."""
+    window: tuple[Any, ...] = (..., *slices)
+    return x[window]
 
 
 class Step(Protocol):
@@ -177,7 +183,7 @@ class Cut:
     convolution: Convolve
 
     def __call__(self, x: Tensor, weights: Weights) -> Tensor:
-        return self.convolution(x[(..., *(slice(a, b) for a, b in self.windows))], weights)
+        return self.convolution(last_axes(x, [slice(a, b) for a, b in self.windows]), weights)
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ class ModuleView:
 
     Attributes:
         calls: in the order in which they run. shapes: of values, where inputs were given.
+        ends: values that no chain goes beyond.
     """
 
     def __init__(self, graph: fx.Graph, root: nn.Module, path: str, shapes: Shapes | None = None) -> None:
@@ -108,11 +109,12 @@ class ModuleView:
                 self.consumers[name].append(call.as_node())
         last = next(node for node in reversed(graph.nodes) if node.op == "output")
         self.outputs = {node.name for node in last.all_input_nodes}
+        self.ends: set[str] = set()
         self._maps: dict[str, tuple[int, int] | None] = {}
 
     def used_once(self, name: str) -> bool:
-        """Is the value read by one call and shown to nobody else?"""
-        return len(self.consumers[name]) == 1 and name not in self.outputs
+        """Is the value read by one call and shown to nobody else, and not one of the `ends` of all chains?"""
+        return len(self.consumers[name]) == 1 and name not in self.outputs and name not in self.ends
 
     def dims(self, name: str) -> tuple[int | str | None, ...] | None:
         """(batch, maps, axes), with numbers where they are known."""

@@ -1,0 +1,125 @@
+"""Rewritten sites put into a region's graph, and the functions that the new class is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import fx
+
+from subpixel.rewriting.modules.planning import PlannedSite
+from subpixel.rewriting.modules.rewritten import PREFIX, Source, forward_source, install
+from subpixel.rewriting.modules.site import RunSite
+from subpixel.rewriting.modules.tracing import Region
+from subpixel.rewriting.modules.view import call_of
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A planned site and how it is to run."""
+
+    planned: PlannedSite
+    run: RunSite
+
+
+def apply_changes(region: Region, changes: list[Change]) -> None:
+    """Give the region's module the changed forward. The graph is used up."""
+    graph, sites = region.graph, {}
+    helpers = Source("", {}, {}, [])
+    values = {node.name: node for node in graph.nodes}  # by the names that planning knows
+    for number, change in enumerate(changes):
+        name = f"{PREFIX}{number}"
+        sites[name] = change.run
+        _replace(graph, change, name, helpers, values)
+    source = forward_source(type(region.module), graph, region.defaults)
+    source.text += helpers.text
+    source.modules |= helpers.modules
+    source.names |= helpers.names
+    source.functions += helpers.functions
+    install(region.module, source.recipe(), sites)
+
+
+def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values: dict[str, fx.Node]) -> None:
+    planned, run = change.planned, change.run
+    chosen = [values[call_of(node).output[0]] for node in planned.site.nodes]
+    last = values[planned.site.output]
+    with graph.inserting_before(last):
+        arguments: list[Any] = []
+        for argument in planned.arguments:
+            arguments.append(graph.get_attr(argument[1:]) if argument.startswith(".") else values[argument])
+        guarded = bool(planned.sized) or run.has_border
+        target = name
+        if guarded or planned.longest is not None:
+            target = f"{PREFIX}call_{name.removeprefix(PREFIX)}"
+            arguments += _add_call(graph, change, name, target, chosen, helpers, guarded)
+        new = graph.call_module(target, tuple(arguments))
+    last.replace_all_uses_with(new)
+    values[planned.site.output] = new
+    inside = [node for node in reversed(list(graph.nodes)) if node in set(chosen)]
+    for node in inside:
+        if not node.users:
+            graph.erase_node(node)
+
+
+def _add_call(
+    graph: fx.Graph,
+    change: Change,
+    name: str,
+    target: str,
+    chosen: list[fx.Node],
+    helpers: Source,
+    guarded: bool,
+) -> list[Any]:
+    """The method that decides between the site and the calls that it replaces. Returns its further arguments."""
+    planned = change.planned
+    listed = [f"a{i}" for i in range(len(planned.arguments))]
+    more: list[Any] = []  # values of the graph, or constants, that decide sizes
+    conditions = []
+    for read in planned.sized:
+        at = planned.arguments.index(read.source)
+        conditions.append(f"asks_for(a{at}, s{len(more)}, {read.factor!r})")
+        more.append(read.sizes)
+    if change.run.has_border:
+        conditions.append(f"self.{name}.fits({', '.join(listed)})")
+    result = f"self.{name}({', '.join(listed)})"
+    if planned.longest is not None:
+        result = f"cut_to({result}, s{len(more)}, {planned.span!r})"
+        more.append(planned.longest.longest)
+    text = ""
+    if guarded:
+        original, given = _original(graph, planned, chosen)
+        helpers.add_graph(f"{PREFIX}original_{name.removeprefix(PREFIX)}", original)
+        passed = [f"s{len(more) + i}" for i in range(len(given))]
+        text = (
+            f"    if {' and '.join(conditions)}:\n        return {result}\n"
+            f"    return self.{PREFIX}original_{name.removeprefix(PREFIX)}({', '.join(passed)})\n"
+        )
+        more += given
+    else:
+        text = f"    return {result}\n"
+    signature = ", ".join(["self", *listed, *(f"s{i}" for i in range(len(more)))])
+    helpers.add(target, f"def {target}({signature}):\n{text}")
+    return more
+
+
+def _original(graph: fx.Graph, planned: PlannedSite, chosen: list[fx.Node]) -> tuple[fx.Graph, list[fx.Node]]:
+    """The calls of a site as a graph of their own, and the values that it is to be given."""
+    inside = set(chosen)
+    new = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    given: list[fx.Node] = []
+    ordered = [node for node in graph.nodes if node in inside]
+    for node in ordered:
+        for value in node.all_input_nodes:
+            if value in inside or value in copies:
+                continue
+            if value.op != "get_attr":
+                given.append(value)
+                copies[value] = new.placeholder(value.name)
+    for node in ordered:
+        for value in node.all_input_nodes:
+            if value.op == "get_attr" and value not in copies:
+                copies[value] = new.get_attr(str(value.target))
+        copies[node] = new.node_copy(node, lambda n: copies[n])
+    new.output(copies[ordered[-1]])
+    return new, given

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "algebra": set(),
     "nn": {"algebra"},
-    "rewriting": {"algebra", "runtime", "progress"},
+    "rewriting": {"algebra", "nn", "runtime", "progress"},
     "media": {"progress"},
     "runtime": set(),
     "models": {"algebra", "media"},
@@ -58,10 +58,11 @@ ROOMS: dict[str, set[str]] = {
     "moves": {"proof", "writing", "reading", "graph", "refusal"},
     "choice": {"writing", "reading", "graph", "entry", "refusal"},
     "goals": {"choice", "moves", "proof", "writing", "reading", "graph", "entry", "refusal"},
+    "modules": {"goals", "choice", "proof", "writing", "reading", "graph", "entry", "refusal"},
 }
 
 # Where PyTorch is imported when the module is; everywhere else not even inside a function, but for a few.
-WITH_TORCH = ("nn/", "train/", "models/module.py", "runtime/on_torch.py")
+WITH_TORCH = ("nn/", "train/", "models/module.py", "rewriting/modules/", "runtime/on_torch.py")
 
 # Each is imported by the module that needs it, when it needs it: never on the way to somewhere else.
 HEAVY = (

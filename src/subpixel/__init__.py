@@ -10,6 +10,7 @@ from subpixel.errors import InputError, MissingExtra, OutputError, SubpixelError
 
 if TYPE_CHECKING:
     from subpixel.rewriting.inspecting import inspect
+    from subpixel.rewriting.modules.freezing import freeze
     from subpixel.rewriting.rewriter import rewrite
     from subpixel.rewriting.verifying import verify
     from subpixel.upscaling.files import upscale_file
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "algebra",
     "evaluate",
+    "freeze",
     "inspect",
     "models",
     "nn",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _FUNCTIONS = {
+    "freeze": "subpixel.rewriting.modules.freezing",
     "inspect": "subpixel.rewriting.inspecting",
     "open_upscaler": "subpixel.upscaling.upscaler",
     "rewrite": "subpixel.rewriting.rewriter",

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from rewrite.graphs import graph, node, rewritten, whole
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting import rewrite
+from subpixel.rewriting import rewrite, verify
 from subpixel.rewriting.writing import build
 
 X: Any = {"x": ["N", 5, "H", "W"]}
@@ -135,10 +135,10 @@ def test_nan_weights() -> None:
     assert reason(model) == ": its weight holds NaN or infinite values"
 
 
-def test_a_module_is_sent_to_onnx_export() -> None:
+def test_verify_sends_a_module_to_onnx_export() -> None:
     torch = pytest.importorskip("torch", reason="needs PyTorch")
     with pytest.raises(UsageError, match=r"torch\.onnx\.export"):
-        rewrite(torch.nn.Conv2d(1, 1, 1))
+        verify(torch.nn.Conv2d(1, 1, 1), torch.nn.Conv2d(1, 1, 1))
 
 
 def test_growth_cap_and_its_lifting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,12 +94,11 @@ class Decoder3d(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.up1 = nn.ConvTranspose3d(4, 3, 3, stride=2, padding=1, output_padding=1)
-        self.norm = nn.InstanceNorm3d(3)
         self.up2 = nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
         self.conv = nn.Conv3d(3, 2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(self.up2(F.relu(self.norm(self.up1(x)))))
+        return self.conv(self.up2(F.relu(self.up1(x))))
 
 
 class Recursive(nn.Module):

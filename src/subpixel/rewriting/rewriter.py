@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from onnx import ModelProto
 
@@ -17,8 +17,14 @@ from subpixel.rewriting.goals.change import Wish
 from subpixel.rewriting.goals.fastest import make_faster
 from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
-from subpixel.rewriting.graph.model_file import load, refuse_nan
+from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
 from subpixel.rewriting.reading.cuts import GOALS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from subpixel.rewriting.modules.clock import ModuleClock
+    from subpixel.rewriting.modules.examples import Inputs
 
 GROWTH = 16.0
 """A site's weights may grow by this factor unless the caller lifts the cap."""
@@ -32,38 +38,75 @@ class Rewritten:
     report: dict[str, Any]
 
 
+@overload
 def rewrite(
     model: ModelProto | str | Path,
+    goal: str = ...,
+    *,
+    runtime: str | None = ...,
+    threads: int | None = ...,
+    inputs: dict[str, Sequence[int]] | None = ...,
+    growth: float | None = ...,
+    lift: bool = ...,
+    clock: Clock | None = ...,
+) -> Rewritten: ...
+
+
+@overload
+def rewrite(
+    model: nn.Module,
+    goal: str = ...,
+    *,
+    runtime: str | None = ...,
+    threads: int | None = ...,
+    inputs: Inputs | None = ...,
+    growth: float | None = ...,
+    clock: ModuleClock | None = ...,
+) -> nn.Module: ...
+
+
+def rewrite(
+    model: Any,
     goal: str = "fastest",
     *,
-    runtime: str = "onnxruntime",
+    runtime: str | None = None,
     threads: int | None = None,
-    inputs: dict[str, Sequence[int]] | None = None,
+    inputs: Any = None,
     growth: float | None = GROWTH,
     lift: bool = False,
-    clock: Clock | None = None,
-) -> Rewritten:
+    clock: Any = None,
+) -> Any:
     """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
 
     Args:
-        model: an ONNX model or its file; never changed.
+        model: an ONNX model or its file, or a torch.nn.Module; never changed. A module gives a module that trains
+            and has the same state dict, with a `report`: see `subpixel.rewriting.modules.rewriter`.
         goal: "fastest" (the form that the clock likes best at each site, and the original model unless the whole
             is faster), "lr" (no transposed convolution left, convolutions after an upsampling moved before it)
             or "deconv" (no DepthToSpace left).
-        runtime: "onnxruntime" or "openvino": where `fastest` measures.
+        runtime: where `fastest` measures: "onnxruntime" (default) or "openvino"; for modules "torch" (default) or
+            "torch.compile".
         threads: how many it measures with; default: one per physical core.
         inputs: whole shapes by input name, to measure with where the model leaves sizes open. The model stays open.
+            For modules also tensors, and one or several in order.
         growth: how many times the weights of a site may grow (small sites freely); None lifts the cap.
         lift: with goal "lr", move shuffles behind pointwise functions too, so that all convolutions after an
             upsampling move before it (A9, A10); each then has s² times the maps.
         clock: measures instead of the runtime.
 
     Raises:
-        UsageError: an unknown goal or runtime, `inputs` that fit no input, or no ONNX model but a torch module.
+        UsageError: an unknown goal or runtime, `inputs` that fit no input, something that is no model.
         InputError: the file is no valid ONNX model, holds NaN, or does not run; or open sizes that `fastest` needs.
     """
     if goal not in GOALS:
         raise UsageError(f"unknown goal {goal!r}: choose {', '.join(GOALS)}")
+    if is_module(model):
+        from subpixel.rewriting.modules.rewriter import rewrite_module
+
+        if lift:
+            raise UsageError("`lift` is for ONNX models: export the module with torch.onnx.export first")
+        settings: dict[str, Any] = {"threads": threads, "inputs": inputs, "growth": growth, "clock": clock}
+        return rewrite_module(model, goal, runtime=runtime or "torch", **settings)
     original = load(model)
     refuse_nan(original, "the model" if isinstance(model, ModelProto) else str(model))
     copy = ModelProto()
@@ -75,7 +118,7 @@ def rewrite(
         input_feeds(copy, inputs)  # refuses what fits no input
     wish = Wish(goal, growth, macs.shapes_of(copy, inputs))
     if goal == "fastest":
-        whole = make_faster(original, copy, wish, clock or RuntimeClock(runtime, threads), inputs)
+        whole = make_faster(original, copy, wish, clock or RuntimeClock(runtime or "onnxruntime", threads), inputs)
     else:
         outcome = rewrite_graph(copy, wish)
         while lift and goal == "lr" and lift_one(copy, wish, outcome):

@@ -23,7 +23,7 @@ def load(model: ModelProto | str | Path) -> ModelProto:
     if isinstance(model, ModelProto):
         _check(model, "the model")
         return model
-    if any(f"{kind.__module__}.{kind.__qualname__}".startswith("torch.nn.") for kind in type(model).__mro__):
+    if is_module(model):
         raise UsageError("a torch.nn.Module is not read: export it with torch.onnx.export and give the ONNX model")
     if not isinstance(model, str | Path):
         raise UsageError(f"a {type(model).__name__} is no model: give an onnx.ModelProto or the path of an .onnx file")
@@ -48,6 +48,13 @@ def load(model: ModelProto | str | Path) -> ModelProto:
     except Exception as error:  # onnx raises several kinds; all concern the file beside the model
         raise InputError(f"{path} keeps weights in a file that cannot be read: {str(error).splitlines()[0]}") from error
     return loaded
+
+
+def is_module(model: object) -> bool:
+    """Is it a torch.nn.Module? PyTorch need not be installed to ask."""
+    return any(
+        f"{kind.__module__}.{kind.__qualname__}" == "torch.nn.modules.module.Module" for kind in type(model).__mro__
+    )
 
 
 def _check(model: ModelProto, name: str) -> None:

@@ -10,3 +10,5 @@
 
 docs/rewriting.md is the manual, docs/decisions/0003-modules.md the why.
 """
+
+from subpixel import nn as _nn  # noqa: F401 (names the extra where PyTorch is not installed)

@@ -159,11 +159,18 @@ def write_container(
         OutputError: it cannot be written.
     """
     try:
-        with opened(source) as container, av.open(f"file:{path}", "w", format=container_of(path)) as output:
+        with opened(source) as container, _muxer(path) as output:
             _fill(output, container, segments, plan, info, others, wishes, advance)
     except av.error.FFmpegError as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"{path} cannot be written ({reason}): name another place with -o") from error
+
+
+def _muxer(path: Path) -> "OutputContainer":
+    """Without random numbers and dates, so that the same work gives the same bytes."""
+    output = av.open(f"file:{path}", "w", format=container_of(path))
+    output.flags |= av.container.Flags.bitexact.value
+    return output
 
 
 def _fill(

@@ -21,7 +21,6 @@ from subpixel.errors import UsageError
 if TYPE_CHECKING:
     from subpixel.cli.pictures import Order
     from subpixel.progress import Progress
-    from subpixel.upscaling.upscaler import Upscaler
 
 size_options = together(
     click.option(
@@ -123,10 +122,9 @@ def upscale(
     if videos:
         if pictures:
             order = _order(options, threads=1)
-        size, upscaler = _for_videos(order)
         made, failed = upscale_videos(
-            videos, output, upscaler, alone=len(inputs) == 1, as_json=as_json, resume=order.resume, size=size,
-            threads=options["threads"], max_megapixels=order.limits.megapixels, **for_videos,
+            videos, output, order.upscalers, order.target, alone=len(inputs) == 1, as_json=as_json,
+            resume=order.resume, threads=options["threads"], max_megapixels=order.limits.megapixels, **for_videos,
         )  # fmt: skip
         outcome.outputs += made
         outcome.failures += failed
@@ -174,16 +172,6 @@ def _order(options: dict[str, Any], *, threads: int | None) -> "Order":
     deciding = {name: value for name, value in o.items() if name not in ("resume", "workers", "max_megapixels")}
     finished = Finished({**deciding, "model": file_state(o["model"])})
     return Order(upscalers, target, encoding, limits, workers, finished, o["resume"])
-
-
-def _for_videos(order: "Order") -> "tuple[tuple[int, int] | None, Upscaler]":
-    """Width and height of the results, if given, and what enlarges the frames."""
-    target = order.target
-    if target.width and target.height:
-        return (target.width, target.height), order.upscalers.default()
-    if target.whole is None:
-        raise UsageError("videos take a whole --scale, or a --size of both width and height")
-    return None, order.upscalers.at_least(Fraction(target.whole))
 
 
 def _silent(progress: "Progress", line: str) -> None:

@@ -12,7 +12,8 @@ from subpixel.errors import SubpixelError, UsageError
 
 if TYPE_CHECKING:
     from subpixel.progress import Progress
-    from subpixel.upscaling.upscaler import Upscaler
+    from subpixel.upscaling.choice import Upscalers
+    from subpixel.upscaling.target import Target
     from subpixel.upscaling.video import VideoResult
 
 
@@ -64,7 +65,8 @@ def refuse_video_options(options: dict[str, Any]) -> None:
 def upscale_videos(
     videos: list[Path],
     output: Path | None,
-    upscaler: "Upscaler",
+    upscalers: "Upscalers",
+    target: "Target",
     *,
     alone: bool,
     as_json: bool,
@@ -78,7 +80,7 @@ def upscale_videos(
     Args:
         videos: files, or "-".
         output: as given with -o.
-        upscaler: opened for one thread.
+        upscalers, target: the method, for one thread, and how large.
         alone: whether there is no other input.
         as_json: print no lines on stdout.
         resume, stats, start, options: as in `upscaling.video.upscale_video`.
@@ -91,14 +93,15 @@ def upscale_videos(
 
     outputs: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
-    targets = name_outputs(videos, output, upscaler.scale, alone=alone)
-    for video, target in zip(videos, targets, strict=True):
+    paths = name_outputs(videos, output, target.label, alone=alone)
+    for video, path in zip(videos, paths, strict=True):
         meter = _Meter(video.name if video != PIPE else "video")
         try:
             result = upscale_video(
                 video,
-                target,
-                model=upscaler,
+                path,
+                model=upscalers,
+                size=target,
                 resume=resume,
                 start=start or 0.0,
                 advance=meter.advance,
@@ -114,7 +117,7 @@ def upscale_videos(
             continue
         except KeyboardInterrupt:
             meter.close()
-            _say_what_is_kept(target)
+            _say_what_is_kept(path)
             raise
         finally:
             meter.close()
@@ -124,12 +127,12 @@ def upscale_videos(
             click.echo(stage_table(result), err=True)
         outputs.append(_as_json(video, result))
         if not as_json:
-            click.echo(_line(result), err=target == PIPE)
+            click.echo(_line(result), err=path == PIPE)
     return outputs, failures
 
 
-def _say_what_is_kept(target: Path) -> None:
-    folder = target.with_name(f"{target.name}.part")
+def _say_what_is_kept(path: Path) -> None:
+    folder = path.with_name(f"{path.name}.part")
     if folder.exists():
         click.echo(f"subpixel: what is done is kept in {folder}: the same call with --resume goes on", err=True)
 

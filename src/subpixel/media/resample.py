@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Pixel = TypeVar("Pixel", np.uint8, np.float32, np.float64)
 
 
-def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys' cubic convolution kernel with a = -0.5 (Keys 1981, eq. 15)."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1
@@ -30,7 +30,7 @@ def _taps(length: int, out_length: int, scale: float) -> tuple[NDArray[np.float6
     centre = (np.arange(out_length) + 0.5) / scale - 0.5
     first = np.floor(centre - width / 2).astype(np.intp) + 1
     position = first[:, None] + np.arange(ceil(width) + 1) - 1
-    weight = shrink * _cubic(shrink * (centre[:, None] - position))
+    weight = shrink * cubic(shrink * (centre[:, None] - position))
     weight /= weight.sum(axis=1, keepdims=True)
     used = weight.any(axis=0)
     weight, position = weight[:, used], position[:, used]

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import InputError, UsageError
-from subpixel.media.picture import from_array
 from subpixel.media.video.pixels import PixelFormat, asked_format, nearest_planar, planes
 from subpixel.upscaling.in_order import in_order
-from subpixel.upscaling.pictures import enlarge
+from subpixel.upscaling.pictures import upscale_array
 from subpixel.upscaling.planes import PlaneUpscaler
 from subpixel.upscaling.upscaler import Upscaler, open_upscaler
 
@@ -165,7 +164,7 @@ def upscale_frames(
         if pixel_format is not None:
             raise UsageError("pixel_format is for video frames: arrays stay what they are")
         for array in every:
-            yield enlarge(from_array(array), upscaler).pixels  # type: ignore[misc]
+            yield upscale_array(array, model=upscaler)  # type: ignore[misc]
         return
     layout, _ = nearest_planar(first, "the first frame")  # type: ignore[arg-type]
     target = asked_format(pixel_format) if pixel_format else layout

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.media.resample import cubic
+
 if TYPE_CHECKING:
     import onnx
 
@@ -19,14 +21,6 @@ SITINGS = {  # where a chroma sample lies between the luma samples it stands for
     "bottomleft": (0.0, 1.0),
     "bottom": (0.5, 1.0),
 }
-
-
-def cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic convolution kernel with a = -0.5 (Keys 1981, eq. 15)."""
-    x = np.abs(x)
-    near = (1.5 * x - 2.5) * x**2 + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
 def lanczos(x: NDArray[np.float64]) -> NDArray[np.float64]:

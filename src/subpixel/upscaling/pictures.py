@@ -127,10 +127,10 @@ def target_of(scale: float | None, size: str | tuple[int, int] | None) -> Target
     return None if scale is None else Target(checked_scale(scale))
 
 
-_Choose = Callable[[Target | None, tuple[int, int], tuple[int, int] | None], Upscaler]
+Choose = Callable[[Target | None, tuple[int, int], tuple[int, int] | None], Upscaler]
 
 
-def _chooser(model: str | Path | Upscaler, settings: dict[str, Any]) -> _Choose:
+def chooser(model: str | Path | Upscaler | Upscalers, settings: dict[str, Any]) -> Choose:
     """Gives the upscaler for a target and a picture's size."""
     if isinstance(model, Upscaler):
 
@@ -140,7 +140,7 @@ def _chooser(model: str | Path | Upscaler, settings: dict[str, Any]) -> _Choose:
             return model
 
         return given
-    upscalers = Upscalers(model, **settings)
+    upscalers = model if isinstance(model, Upscalers) else Upscalers(model, **settings)
 
     def chosen(target: Target | None, small: tuple[int, int], large: tuple[int, int] | None) -> Upscaler:
         if target is None or large is None:
@@ -150,7 +150,7 @@ def _chooser(model: str | Path | Upscaler, settings: dict[str, Any]) -> _Choose:
     return chosen
 
 
-def _fitted(picture: Picture, target: Target | None, choose: _Choose) -> tuple[tuple[int, int], Upscaler]:
+def _fitted(picture: Picture, target: Target | None, choose: Choose) -> tuple[tuple[int, int], Upscaler]:
     """The result's size, and what enlarges."""
     small = (picture.raster.width, picture.raster.height)
     large = None if target is None else target.size(*small)
@@ -166,7 +166,7 @@ def _enlarged(
     settings: dict[str, Any],
     max_megapixels: float,
 ) -> Picture:
-    large, upscaler = _fitted(picture, target_of(scale, size), _chooser(model, settings))
+    large, upscaler = _fitted(picture, target_of(scale, size), chooser(model, settings))
     small = (picture.raster.width, picture.raster.height)
     check_size("the picture", small, float(factor_of(small, large)), max_megapixels)
     return enlarge(picture, upscaler, size=large)

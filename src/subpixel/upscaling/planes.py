@@ -89,7 +89,7 @@ class PlaneUpscaler:
             return self._interpolation((1, 1), (0.0, 0.0), "cubic", taken, given)
         self.runtime = upscaler.runtime
         if isinstance(upscaler, NetworkUpscaler) and upscaler.takes_planes and self.runtime != "torch":
-            white = upscaler.contract.white / 255
+            white = upscaler.contract.white
             taken, given = (_luma_samples(layout.bits, full_range, white) for layout in (source, target))
             assert upscaler.graph is not None
             graph, shuffle = on_integers(upscaler.graph, taken, given)

@@ -25,9 +25,12 @@ from subpixel.media.video.reader import Reader, VideoInfo, Wishes
 from subpixel.media.video.segments import FRAMES, Coded, coded, write_segment
 from subpixel.media.video.work import Work
 from subpixel.media.video.y4m import Y4mWriter
+from subpixel.upscaling.choice import Upscalers
 from subpixel.upscaling.frames import DEFAULT_MODEL, FrameUpscaler, Timed, frames_ahead
 from subpixel.upscaling.in_order import in_order
-from subpixel.upscaling.upscaler import NetworkUpscaler, Upscaler, open_upscaler
+from subpixel.upscaling.pictures import chooser, target_of
+from subpixel.upscaling.target import Target
+from subpixel.upscaling.upscaler import NetworkUpscaler, Upscaler
 
 MAX_MEGAPIXELS = 36.0  # of a resulting frame: 8K is 33
 Advance = Callable[[int], object]
@@ -69,10 +72,10 @@ class VideoResult:
 def upscale_video(
     source: str | Path,
     output: str | Path,
-    scale: int | None = None,
-    model: str | Path | Upscaler = DEFAULT_MODEL,
+    scale: float | None = None,
+    model: str | Path | Upscaler | Upscalers = DEFAULT_MODEL,
     *,
-    size: tuple[int, int] | None = None,
+    size: str | tuple[int, int] | Target | None = None,
     runtime: str = "auto",
     threads: int | None = None,
     precision: str = "auto",
@@ -96,8 +99,8 @@ def upscale_video(
     Args:
         source: a file, or "-" for y4m from standard input.
         output: a file, or "-" for y4m on standard output.
-        scale, model, runtime, precision: as in `subpixel.upscale`. Or an `Upscaler`, best opened with threads=1.
-        size: width and height of the result; what the network gives is brought to it.
+        scale, size, model, runtime, precision: as in `subpixel.upscale`; what no network enlarges by is resized from
+            the next larger. The model may be an `Upscaler` too, best opened with threads=1.
         threads: default: every physical core this process may use.
         start, end: seconds; only what lies between.
         codec: "h264", "hevc", "av1", "vp9" or "ffv1"; default by container and depth.
@@ -130,22 +133,29 @@ def upscale_video(
             if value is not None:
                 raise UsageError(f"y4m is raw frames and takes no {name}: leave --{name} out")
     workers = threads or available_cores()
-    if isinstance(model, Upscaler):
-        if scale not in (None, model.scale):
-            raise UsageError(f"{model.name} is open for ×{model.scale}, not ×{scale}: open another")
-        upscaler = model
-    else:
-        upscaler = open_upscaler(model, scale, runtime=runtime, threads=1, precision=precision)
+    target = size if isinstance(size, Target) else target_of(scale, size)
+    # Each frame's network computes on one thread, and several frames at once.
+    choose = chooser(model, {"runtime": runtime, "threads": 1, "precision": precision})
+    limit = int((max_megapixels or MAX_MEGAPIXELS) * 1e6)
     wishes = Wishes(
         start=start,
         end=end,
         deinterlace=deinterlace,
         salvage=salvage,
-        max_pixels=max(1, int((max_megapixels or MAX_MEGAPIXELS) * 1e6 / upscaler.scale**2)),
+        max_pixels=limit,
         threads=workers,
     )
     with Reader(source, wishes) as reader:
-        job = _Job(source, output, reader, upscaler, encoding, wishes, workers, size, advance, expect)
+        small = reader.info.width, reader.info.height
+        large = None if target is None else target.size(*small, name=reader.name)
+        upscaler = choose(target, small, large)
+        large = large or (small[0] * upscaler.scale, small[1] * upscaler.scale)
+        if large[0] * large[1] > limit:
+            raise InputError(
+                f"{reader.name} becomes {large[0]}×{large[1]}, more than the {limit / 1e6:g} megapixels of a frame "
+                "that are made: --max-megapixels raises that"
+            )
+        job = _Job(source, output, reader, upscaler, encoding, wishes, workers, large, advance, expect)
         result = job.to_y4m() if job.raw else job.to_file(resume)
     result.seconds = perf_counter() - begin
     return result
@@ -163,7 +173,7 @@ class _Job:
         encoding: Encoding,
         wishes: Wishes,
         workers: int,
-        size: tuple[int, int] | None,
+        size: tuple[int, int],
         advance: Advance,
         expect: Expect,
     ) -> None:
@@ -172,7 +182,7 @@ class _Job:
         self.advance = advance
         self.info: VideoInfo = reader.info
         self.raw = output == PIPE or container_of(output) == "yuv4mpegpipe"
-        self.size = size or (self.info.width * upscaler.scale, self.info.height * upscaler.scale)
+        self.size = size
         self.frames: FrameUpscaler | None = None
         self.stages: dict[str, float] = {"decode": 0.0, "encode": 0.0, "write": 0.0}
         self.count = 0

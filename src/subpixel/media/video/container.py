@@ -169,7 +169,7 @@ def write_container(
 def _muxer(path: Path) -> "OutputContainer":
     """Without random numbers and dates, so that the same work gives the same bytes."""
     output = av.open(f"file:{path}", "w", format=container_of(path))
-    output.flags |= av.container.Flags.bitexact.value
+    output.flags |= av.container.Flags.bitexact.value  # type: ignore[operator]
     return output
 
 

@@ -67,7 +67,7 @@ def _looks_like(head: bytes) -> bool | None:
 WRITTEN = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".nut"})  # what keeps its ending
 
 
-def name_outputs(videos: Sequence[Path], out: Path | None, scale: int, *, alone: bool) -> list[Path]:
+def name_outputs(videos: Sequence[Path], out: Path | None, label: str, *, alone: bool) -> list[Path]:
     """A file of its own for every video, never an input.
 
     - One video and an `out` that ends like a video, or is "-": that.
@@ -77,7 +77,7 @@ def name_outputs(videos: Sequence[Path], out: Path | None, scale: int, *, alone:
     Args:
         videos: the inputs, or "-".
         out: a file or folder to write to, or "-".
-        scale: for the names.
+        label: for the names, such as "x3".
         alone: whether the video is the only input of the call.
 
     Raises:
@@ -95,7 +95,7 @@ def name_outputs(videos: Sequence[Path], out: Path | None, scale: int, *, alone:
         stem = "video" if path == PIPE else path.stem
         ending = path.suffix if path.suffix.lower() in WRITTEN else ".mkv"
         folder = (Path() if path == PIPE else path.parent) if out is None else out
-        enlarged = f"{stem}_x{scale}"
+        enlarged = f"{stem}_{label}"
         names = chain([] if out is None else [stem], [enlarged], (f"{enlarged}-{number}" for number in count(2)))
         candidates = (folder / f"{name}{ending}" for name in names)
         chosen = next(c for c in candidates if os.path.realpath(c).casefold() not in taken)

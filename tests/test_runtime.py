@@ -188,19 +188,43 @@ def test_auto_measures_once_and_remembers(espcn_graph, cache, monkeypatch):
     (file,) = cache.rglob("*.json")
     noted = json.loads(file.read_text())
     assert noted["runtime"] == first
-    assert first == min(noted["ms"], key=noted["ms"].get)
-    assert set(noted["versions"]) == set(noted["ms"]) == {"onnxruntime", "openvino"}
+    assert f"{first}, f32" == min(noted["ms"], key=noted["ms"].get)
+    assert set(noted["ms"]) == {"onnxruntime, f32", "openvino, f32"}
+    assert set(noted["versions"]) == {"onnxruntime", "openvino"}
 
     def never(*_):
         raise AssertionError("measured again")
 
     monkeypatch.setattr(choice, "_measure", never)
-    other = next(name for name in noted["ms"] if name != first)
+    other = next(name for name in noted["versions"] if name != first)
     file.write_text(json.dumps({**noted, "runtime": other}))
     assert open_session(espcn_graph(2), threads=1).runtime == other  # it is the note that decides
     for model, threads in ((espcn_graph(2), 2), (espcn_graph(3), 1)):  # and these are other questions
         with pytest.raises(AssertionError, match="measured again"):
             open_session(model, threads=threads)
+
+
+@needs_two
+@pytest.mark.parametrize("runtime", ["auto", "openvino"])
+@pytest.mark.parametrize("bf16", [0.5, 2.0])
+def test_auto_takes_bf16_only_where_it_is_close_and_faster(espcn_graph, cache, monkeypatch, runtime, bf16):
+    asked = []
+
+    def measure(graph, candidates, threads):
+        asked.append(candidates)
+        return {candidate: bf16 if candidate[1] == "bf16" else 1.0 for candidate in candidates}
+
+    monkeypatch.setattr(choice, "_measure", measure)
+    opened = []
+    monkeypatch.setattr(session_module, "open_on", lambda *arguments: opened.append(arguments))
+    open_session(espcn_graph(2), runtime=runtime, threads=1, bf16_is_close=True)
+    assert ("openvino", "bf16") in asked[0]
+    assert ("onnxruntime", "bf16") not in asked[0]
+    assert (opened[0][0], opened[0][3]) == ("openvino", "bf16") if bf16 < 1 else opened[0][3] == "f32"
+    asked.clear()
+    open_session(espcn_graph(2), runtime=runtime, threads=1)
+    assert asked in ([], [[("onnxruntime", "f32"), ("openvino", "f32")]])
+    assert opened[1][3] == "f32"
 
 
 @needs_two
@@ -228,7 +252,7 @@ def test_auto_passes_over_a_runtime_that_refuses_the_graph(espcn_graph, cache, m
         return session_module.open_on(name, *arguments)
 
     monkeypatch.setattr(choice, "open_on", open_on)
-    assert choice.choose(espcn_graph(2), 1, "f32") == ({"onnxruntime", "openvino"} - {broken}).pop()
+    assert choice.choose(espcn_graph(2), 1) == (({"onnxruntime", "openvino"} - {broken}).pop(), "f32")
 
 
 def u_net(multiple):

@@ -66,7 +66,7 @@ runtime_options = together(
         type=click.Choice(["auto", "f32", "bf16"]),
         default="auto",
         show_default=True,
-        help="auto is f32; bf16: OpenVINO, where the processor has it.",
+        help="auto: bf16 where it costs a model of ours under 0.05 dB and is faster here, else f32.",
     ),
     threads_option,
 )

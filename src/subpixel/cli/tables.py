@@ -38,7 +38,11 @@ def evaluation_table(result: dict[str, Any]) -> str:
     mean = {"name": "mean", "psnr": result["psnr"], "ssim": result["ssim"], "ms": None}
     rows = [*result["images"], mean]
     width = max(len("picture"), *(len(row["name"]) for row in rows))
-    lines = [f"{result['model']} ×{result['scale']} on {result['runtime']}", *wrap(result["protocol"], 80), ""]
+    lines = [
+        f"{result['model']} ×{result['scale']} on {result['runtime']}, {result['precision']}",
+        *wrap(result["protocol"], 80),
+        "",
+    ]
     lines.append(f"{'picture':<{width}}   PSNR dB     SSIM   network ms")
     for row in rows:
         psnr = "equal" if row["psnr"] is None else f"{row['psnr']:.2f}"

@@ -44,7 +44,7 @@ def evaluate(
         runtime, threads, precision, channels, value_range, colour: see `subpixel.upscaling.upscaler.open_upscaler`.
 
     Returns:
-        model, scale, protocol (its line), runtime, psnr, ssim (means over the pictures), images (name, psnr,
+        model, scale, protocol (its line), runtime, precision, psnr, ssim (means over the pictures), images (name, psnr,
         ssim, ms of the network) and failures (name, error). psnr is None where nothing differs at all, ssim
         where a picture is below 11 pixels a side.
 
@@ -89,6 +89,7 @@ def evaluate(
         "scale": scale,
         "protocol": protocol.describe(scale),
         "runtime": upscaler.runtime,
+        "precision": upscaler.precision,
         "psnr": _mean([image["psnr"] for image in images]),
         "ssim": _mean([image["ssim"] for image in images]),
         "images": images,

@@ -1,8 +1,9 @@
-"""Which runtime is the faster for a graph on this machine: measured once, then remembered."""
+"""Which runtime, at which precision, is the fastest for a graph on this machine: measured once, then remembered."""
 
 import json
 import os
 import platform
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -23,45 +24,53 @@ if TYPE_CHECKING:
     import onnx
 
 # PyTorch takes a second to import and has been slower wherever it was measured: it runs only when named.
-_CANDIDATES = ("onnxruntime", "openvino")
-_BUDGET = 1.2  # seconds of measuring, all runtimes together
+CANDIDATES = ("onnxruntime", "openvino")
+_BUDGET = 1.2  # seconds of measuring, all candidates together
 _SIZES = ((64, 64), (64, 128), (192, 320), (384, 640))  # multiples of 64, which U-Nets and the like ask for
 
 
-def choose(graph: "onnx.ModelProto", threads: int, precision: str) -> str:
-    """The name of the fastest installed runtime that takes this graph.
+def choose(
+    graph: "onnx.ModelProto", threads: int, runtimes: Sequence[str] = CANDIDATES, precisions: Sequence[str] = ("f32",)
+) -> tuple[str, str]:
+    """Runtime and precision of the fastest of the installed ones that take this graph.
 
     Raises:
         InputError: none of them takes it; the message is the first one's.
         UsageError: bf16 without OpenVINO.
     """
-    candidates = [name for name in _CANDIDATES if installed(name) and (precision == "f32" or name == "openvino")]
-    if precision == "bf16" and not candidates:
+    # Another runtime than OpenVINO computes in f32 alone; a bf16 that the processor lacks refuses when it is opened.
+    every = [(name, precision) for precision in precisions for name in runtimes]
+    candidates = [(name, p) for name, p in every if installed(name) and (p == "f32" or name == "openvino")]
+    if not candidates and "bf16" in precisions:
         raise UsageError(
             "precision bf16 needs openvino, which is not installed: pip install openvino, or leave precision at f32"
         )
-    if candidates == ["onnxruntime"]:
-        return "onnxruntime"
+    if len(candidates) == 1:
+        return candidates[0]
     question = {
         "processor": _processor(),
-        "versions": {name: _version(name) for name in candidates},
+        "versions": {name: _version(name) for name in sorted({name for name, _ in candidates})},
         "threads": threads,
-        "precision": precision,
+        "candidates": candidates,
         "sizes": _SIZES,
         "graph": _fingerprint(graph),
     }
     digest = sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:24]
     path = cache_folder() / "runtime" / f"{digest}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):  # no answer, or a damaged one: measure
-        answer = json.loads(path.read_text())["runtime"]
+        noted = json.loads(path.read_text())
+        answer = (str(noted["runtime"]), str(noted["precision"]))
         if answer in candidates:
-            return str(answer)
-    milliseconds = _measure(graph, candidates, threads, precision)
-    answer = min(milliseconds, key=lambda name: milliseconds[name])
+            return answer
+    milliseconds = _measure(graph, candidates, threads)
+    answer = min(milliseconds, key=lambda candidate: milliseconds[candidate])
     with suppress(OSError):  # nowhere to remember it: measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps({"runtime": answer, "ms": milliseconds, **question}, indent=1))
+        times = {f"{name}, {precision}": time for (name, precision), time in milliseconds.items()}
+        partial.write_text(
+            json.dumps({"runtime": answer[0], "precision": answer[1], "ms": times, **question}, indent=1)
+        )
         partial.replace(path)
     return answer
 
@@ -71,21 +80,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SUBPIXEL_CACHE") or platformdirs.user_cache_dir("subpixel", appauthor=False))
 
 
-def _measure(graph: "onnx.ModelProto", candidates: list[str], threads: int, precision: str) -> dict[str, float]:
+def _measure(graph: "onnx.ModelProto", candidates: list[tuple[str, str]], threads: int) -> dict[tuple[str, str], float]:
     """Median milliseconds of each candidate that works, in turns, at the largest size that fits the budget.
 
     A size that the network refuses ends the measuring; if none takes the smallest, the first that opens is
     all there is to know.
     """
-    opened: list[str] = []
-    sessions: dict[str, Session] = {}
+    opened: list[tuple[str, str]] = []
+    sessions: dict[tuple[str, str], Session] = {}
     refusal: SubpixelError | None = None
-    for name in candidates:
+    for candidate in candidates:
         try:
-            session = open_on(name, graph, threads, precision)
-            opened.append(name)
+            session = open_on(candidate[0], graph, threads, candidate[1])
+            opened.append(candidate)
             _time(session, _picture(graph, _SIZES[0]))
-            sessions[name] = session
+            sessions[candidate] = session
         except SubpixelError as error:
             refusal = refusal or error
     if not opened:

@@ -19,6 +19,7 @@ from subpixel.models.zoo import build
 from subpixel.progress import Progress
 from subpixel.train.checkpoint import load_checkpoint, load_initial, save_checkpoint
 from subpixel.train.config import TrainConfig
+from subpixel.train.figures import write_figures
 from subpixel.train.initialise import initialise
 from subpixel.train.patches import Pair, PatchSampler
 from subpixel.train.pictures import read_training_set
@@ -146,8 +147,7 @@ def train(config: TrainConfig) -> TrainResult:
             parameter.copy_(value)
     write_tensors(config.output, module.weights(), header)
     if config.figures:
-        header["figures"] = [figure(config.output, config.scale, folder) for folder in config.figures]
-        write_tensors(config.output, module.weights(), header)
+        write_figures(config.output, config.figures)
     config.checkpoint.unlink(missing_ok=True)
     return TrainResult(config.output, config.steps, seconds, score, len(data.story), data.skipped)
 
@@ -165,22 +165,6 @@ def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) ->
     except ImportError as error:
         raise MissingExtra("training with SOAP needs pytorch-optimizer: pip install 'subpixel[torch]'") from error
     return SOAP(parameters, config.learning_rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
-
-
-def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
-    """What a header says of a benchmark: the weights and bicubic under the papers' protocol."""
-    from subpixel.evaluate import PAPERS, evaluate
-
-    ours = evaluate(folder, weights, scale, protocol=PAPERS, runtime="onnxruntime")
-    bicubic = evaluate(folder, "bicubic", scale, protocol=PAPERS)
-    return {
-        "set": folder.name,
-        "protocol": ours["protocol"],
-        "psnr": ours["psnr"],
-        "ssim": ours["ssim"],
-        "bicubic_psnr": bicubic["psnr"],
-        "bicubic_ssim": bicubic["ssim"],
-    }
 
 
 def held_out_psnr(

@@ -93,7 +93,7 @@ class PlaneUpscaler:
             taken, given = (_luma_samples(layout.bits, full_range, white) for layout in (source, target))
             assert upscaler.graph is not None
             graph, shuffle = on_integers(upscaler.graph, taken, given)
-            session = PlaneSession(graph, upscaler.runtime, self._workers, upscaler.session.precision)
+            session = PlaneSession(graph, upscaler.runtime, self._workers, upscaler.precision)
             return self._network(session, shuffle, upscaler.contract.halo or 0)
         return self._through_floats(upscaler, source.bits, target, full_range)
 

@@ -40,6 +40,7 @@ class Upscaler(ABC):
     name: of the model, or the file's name.
     scale: HR pixels for each LR pixel, per axis.
     runtime: what computes it: "onnxruntime", "openvino", "torch" or "numpy".
+    precision: of its arithmetic, "f32" or "bf16".
     halo: LR pixels around a tile that its result depends on; None where that is not known.
     seconds: spent in the network so far.
 
@@ -49,6 +50,7 @@ class Upscaler(ABC):
     name: str
     scale: int
     runtime: str
+    precision: str = "f32"
     halo: int | None
     seconds: float = 0.0
 
@@ -106,7 +108,7 @@ class NetworkUpscaler(Upscaler):
     ) -> None:
         self.name, self.session, self.contract, self.graph = name, session, contract, graph
         self._one_at_a_time = Lock()
-        self.scale, self.runtime = contract.scale, session.runtime
+        self.scale, self.runtime, self.precision = contract.scale, session.runtime, session.precision
         self.halo = contract.halo
         if contract.halo is not None and not contract.enlarges:
             self.halo = -(-contract.halo // contract.scale) + 3  # 3: what the bicubic enlargement looks at
@@ -209,7 +211,7 @@ class ChainedUpscaler(Upscaler):
 
     def __init__(self, first: Upscaler, second: Upscaler) -> None:
         self.first, self.second = first, second
-        self.name, self.runtime = first.name, first.runtime
+        self.name, self.runtime, self.precision = first.name, first.runtime, first.precision
         self.scale = first.scale * second.scale
         known = first.halo is not None and second.halo is not None
         self.halo = (first.halo or 0) + -(-(second.halo or 0) // first.scale) if known else None
@@ -298,7 +300,9 @@ def open_upscaler(
     graph = network.to_onnx()
     white = describe(network.name).value_range[1]
     contract = Contract(network.scale, 1, "y", white, halo=halo(graph))
-    return NetworkUpscaler(network.name, open_session(graph, **settings), contract, graph)
+    return NetworkUpscaler(
+        network.name, open_session(graph, **settings, bf16_is_close=network.bf16_is_close), contract, graph
+    )
 
 
 def trained_network(model: str | Path, scale: int | None = None) -> "TrainedNetwork":

@@ -269,11 +269,10 @@ class _Job:
             source = f"{status.st_size} bytes of {status.st_mtime_ns}"
         graph = self.upscaler.graph if isinstance(self.upscaler, NetworkUpscaler) else None
         digest = sha256(graph.SerializeToString(deterministic=True)).hexdigest()[:16] if graph is not None else ""
-        precision = self.upscaler.session.precision if isinstance(self.upscaler, NetworkUpscaler) else "f32"
         return {
             "source": source,
             "model": f"{self.upscaler.name} ×{self.upscaler.scale} {digest}",
-            "runtime": f"{self.upscaler.runtime} {precision}",
+            "runtime": f"{self.upscaler.runtime} {self.upscaler.precision}",
             "encoder": repr(plan.description()),
             "span": f"{self.wishes.start}..{self.wishes.end}",
             "deinterlacing": str(self.wishes.deinterlace),

@@ -1,0 +1,47 @@
+"""What a weight file's header says of benchmarks: computed once, when the weights are final.
+
+`python -m subpixel.train.figures WEIGHTS.safetensors FOLDER...` computes them again, for weights that are there.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from subpixel.errors import MissingExtra, UsageError
+from subpixel.evaluate import PAPERS, evaluate
+from subpixel.models.files import read_tensors, write_tensors
+from subpixel.models.trained import read_weights
+
+
+def write_figures(weights: Path, folders: Sequence[Path]) -> None:
+    """Put the figures of benchmark sets into a weight file's header, in place of those that stand there.
+
+    Raises:
+        InputError: no weight file, or a folder without pictures.
+    """
+    scale = read_weights(weights).scale
+    tensors, header = read_tensors(weights)
+    write_tensors(weights, tensors, header | {"figures": [figure(weights, scale, folder) for folder in folders]})
+
+
+def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
+    """PSNR in dB and SSIM under the papers' protocol, bicubic's beside them; in bf16 too, or None without the means."""
+    ours = evaluate(folder, weights, scale, protocol=PAPERS, runtime="onnxruntime", precision="f32")
+    bicubic = evaluate(folder, "bicubic", scale, protocol=PAPERS)
+    try:
+        bf16 = evaluate(folder, weights, scale, protocol=PAPERS, runtime="openvino", precision="bf16")["psnr"]
+    except (UsageError, MissingExtra):
+        bf16 = None
+    return {
+        "set": folder.name,
+        "protocol": ours["protocol"],
+        "psnr": ours["psnr"],
+        "ssim": ours["ssim"],
+        "bf16_psnr": bf16,
+        "bicubic_psnr": bicubic["psnr"],
+        "bicubic_ssim": bicubic["ssim"],
+    }
+
+
+if __name__ == "__main__":
+    write_figures(Path(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]])

@@ -120,12 +120,13 @@ def _tone(container: Any, stream: Any, seconds: float, start: float) -> None:
     resampler = av.AudioResampler(format=stream.codec_context.format, layout="stereo", rate=48000)
     for part in resampler.resample(sound):
         fifo = av.AudioFifo()
+        part.pts = None
         fifo.write(part)
-        size = stream.codec_context.frame_size or 1024
-        while (piece := fifo.read(size)) is not None:
+        at = int(start * 48000)
+        while (piece := fifo.read(stream.codec_context.frame_size or 1024, partial=True)) is not None:
+            piece.pts, piece.time_base = at, Fraction(1, 48000)
+            at += piece.samples
             container.mux(stream.encode(piece))
-        if (rest := fifo.read(0, partial=True)) is not None:
-            container.mux(stream.encode(rest))
     container.mux(stream.encode(None))
 
 

@@ -168,7 +168,10 @@ def write_container(
 
 def _muxer(path: Path) -> "OutputContainer":
     """Without random numbers and dates, so that the same work gives the same bytes."""
-    output = av.open(f"file:{path}", "w", format=container_of(path))
+    form = container_of(path)
+    # NUT infers decoding timestamps, so the negative ones before the first frame are no reason to move everything.
+    options = {"avoid_negative_ts": "disabled"} if form == "nut" else {}
+    output = av.open(f"file:{path}", "w", format=form, container_options=options)
     output.flags |= av.container.Flags.bitexact.value  # type: ignore[operator]
     return output
 

@@ -141,6 +141,9 @@ def main_stream(container: "InputContainer", name: str) -> "VideoStream":
         what = "only a cover picture" if container.streams.video else "no video stream"
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise InputError(f"{name} has {what} in it ({kinds}): name a file with a video")
+    if not any(stream.codec_context for stream in streams):
+        raise InputError(f"{name} holds video in a form that is not understood: convert it first")
+    streams = [stream for stream in streams if stream.codec_context]
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         picture = container.format.name.removesuffix("_pipe").upper()
         raise InputError(f"{name} is a picture ({picture}), not a video: give it a picture's ending")
@@ -380,7 +383,9 @@ class Reader:
                 frame = graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            frame.time_base = frame.time_base or self.time_base
+            if frame.pts is not None and frame.time_base:  # the filter counts in fields
+                frame.pts = round(frame.pts * frame.time_base / self.time_base)
+            frame.time_base = self.time_base
             yield frame
 
     def _whole(self) -> Iterator[av.VideoFrame]:
@@ -411,8 +416,9 @@ class Reader:
             for packet in self.container.demux():
                 if packet.pts is not None and packet.time_base:
                     until = packet.pts + (packet.duration or 0)
-                    self._ended = max(self._ended, until * packet.time_base - self.origin)
-                if packet.stream_index == self.stream.index:
+                    # Some containers count a duration from zero, some from their first frame.
+                    self._ended = max(self._ended, until * packet.time_base - min(self.origin, Fraction(0)))
+                if packet.stream.index == self.stream.index:  # the last, empty ones have no index of their own
                     self._packets += packet.size > 0
                     yield packet
         except av.error.FFmpegError as error:

@@ -1,0 +1,326 @@
+"""Video files: what goes in comes out, enlarged, and nothing else changes."""
+
+import json
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import subpixel
+from subpixel.errors import InputError, OutputError, UsageError
+from subpixel.upscaling.video import VideoResult, upscale_video
+from video import clips
+
+EXACT: dict[str, Any] = {"model": "bicubic", "threads": 2}
+
+
+def enlarge(source: Path, output: Path, **options: Any) -> VideoResult:
+    return upscale_video(source, output, options.pop("scale", 2), **{**EXACT, **options})
+
+
+def stream_of(path: Path) -> dict[str, Any]:
+    """What the first video stream says of itself, and its first frame."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(stream))
+        context = stream.codec_context
+        return {
+            "codec": context.name,
+            "size": (frame.width, frame.height),
+            "format": frame.format.name,
+            "colour": (int(frame.color_range), int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)),
+            "aspect": stream.sample_aspect_ratio,
+            "rotation": frame.rotation,
+            "side": {data.type.name: bytes(data) for data in frame.side_data if data.type.name != "SEI_UNREGISTERED"},  # type: ignore[attr-defined]
+        }
+
+
+# --- frames and timestamps
+
+
+def test_frames_are_what_enlarging_them_one_by_one_gives(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", 9, codec="ffv1")
+    result = enlarge(source, tmp_path / "out.mkv", codec="ffv1", model="espcn", scale=3, runtime="onnxruntime")
+    upscaler = subpixel.open_upscaler("espcn", 3, runtime="onnxruntime", threads=1)
+    assert (result.frames, result.width, result.height) == (9, 192, 144)
+    before, after = clips.frames_of(source), clips.frames_of(tmp_path / "out.mkv")
+    assert len(before) == len(after) == 9
+    for small, large in zip(before, after, strict=True):
+        wanted = np.clip(upscaler.upscale_luma(small[0].astype(np.float32)), 0, 255)
+        assert np.abs(wanted - large[0]).max() <= 0.51
+        assert [plane.shape for plane in large] == [(144, 192), (72, 96), (72, 96)]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov", ".ts", ".nut"])
+@pytest.mark.parametrize("kind", ["constant", "variable", "late"])
+def test_every_timestamp_is_kept(tmp_path: Path, ending: str, kind: str) -> None:
+    if kind == "variable":
+        steps = [0, 1000, 1700, 5000, 5100, 9000, 9300, 9900, 15000, 15100, 15200, 21000]
+        source = clips.make(tmp_path / f"in{ending}", pts=steps, time_base=Fraction(1, 12000), audio="aac")
+    else:
+        start = 40 if kind == "late" else 0
+        source = clips.make(tmp_path / f"in{ending}", rate=Fraction(30000, 1001), audio="aac", start=start)
+    enlarge(source, tmp_path / f"out{ending}")
+    assert clips.moments(tmp_path / f"out{ending}") == clips.moments(source)
+    sound = clips.packets(source, "audio")
+    assert sound == clips.packets(tmp_path / f"out{ending}", "audio")
+    assert len(sound) > 15
+
+
+def test_segments_make_no_difference_to_timestamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Borders of segments where the frame rate changes abruptly: decoding timestamps have to grow all the same."""
+    monkeypatch.setattr("subpixel.upscaling.video.FRAMES", 5)
+    steps = np.cumsum([0, *[10] * 5, *[4000] * 6, *[7] * 6, 9000, 1, 1, 1, 20000, 5]).tolist()
+    source = clips.make(tmp_path / "in.mp4", len(steps), pts=steps, time_base=Fraction(1, 12000))
+    for ending in (".mp4", ".nut"):
+        enlarge(source, tmp_path / f"out{ending}", preset="medium")
+        assert clips.moments(tmp_path / f"out{ending}") == clips.moments(source)
+        with av.open(str(tmp_path / f"out{ending}")) as container:
+            stamps = [p.dts for p in container.demux(video=0) if p.size and p.dts is not None]
+        assert all(a < b for a, b in pairwise(stamps))
+
+
+def test_a_part_keeps_picture_and_sound_together(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 50, audio="aac", chapters=True, options={"g": "10"})
+    result = enlarge(source, tmp_path / "out.mp4", start=0.5, end=1.5)
+    assert result.frames == 25
+    begin = Fraction(1, 2)
+    assert clips.moments(tmp_path / "out.mp4") == [
+        moment - begin for moment in clips.moments(source) if begin <= moment < begin + 1
+    ]
+    kept = [
+        (at - begin, data) for at, data in clips.packets(source, "audio") if at is not None and begin <= at < begin + 1
+    ]
+    found = clips.packets(tmp_path / "out.mp4", "audio")
+    assert [data for _, data in found] == [data for _, data in kept]
+    assert all(abs(a - b) <= Fraction(1, 48000) for (a, _), (b, _) in zip(found, kept, strict=True))  # type: ignore[operator]
+
+
+# --- everything else in the file
+
+
+def test_all_other_streams_come_along(tmp_path: Path) -> None:
+    source = clips.make(
+        tmp_path / "in.mkv", audio="flac", subtitles="subrip", attachment=True, chapters=True,
+        metadata={"title": "Fluß", "comment": "two\nlines"},
+    )  # fmt: skip
+    enlarge(source, tmp_path / "out.mkv")
+    for kind in ("audio", "subtitle"):
+        assert clips.packets(tmp_path / "out.mkv", kind) == clips.packets(source, kind) != []
+    with av.open(str(source)) as before, av.open(str(tmp_path / "out.mkv")) as after:
+        assert [s.type for s in after.streams] == [s.type for s in before.streams]
+        assert {k.lower(): v for k, v in after.metadata.items() if k.lower() != "encoder"} == {
+            "title": "Fluß", "comment": "two\nlines",
+        }  # fmt: skip
+        for old, new in zip(before.streams, after.streams, strict=True):
+            assert new.language == old.language
+            assert new.disposition == old.disposition
+            assert new.metadata.get("title") == old.metadata.get("title")
+        assert after.streams[3].data == bytes(range(256)) * 4  # type: ignore[attr-defined]
+        assert after.streams[3].metadata["filename"] == "font.ttf"
+        chapters = [(c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"]) for c in after.chapters()]  # type: ignore[operator]
+        assert chapters == [
+            (0, Fraction(1, 5), {"title": "One"}),
+            (Fraction(1, 5), Fraction(12, 25), {"title": "Two"}),
+        ]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+@pytest.mark.parametrize("colour", [(1, 1, 1, 1), (2, 5, 5, 6), (1, 9, 9, 16)])
+def test_colour_shape_and_rotation_are_kept(tmp_path: Path, ending: str, colour: tuple[int, int, int, int]) -> None:
+    source = clips.make(
+        tmp_path / f"in{ending}", 3, pixel_format="yuv420p10le", colour=colour, aspect=Fraction(4, 3), rotation=90
+    )
+    enlarge(source, tmp_path / f"out{ending}")
+    old, new = stream_of(source), stream_of(tmp_path / f"out{ending}")
+    assert new["size"] == (128, 96)
+    for key in ("colour", "aspect", "rotation", "format"):
+        assert new[key] == old[key], key
+    assert new["colour"] == colour
+    assert new["rotation"] == 90
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_light_levels_are_kept(tmp_path: Path, codec: str) -> None:
+    parameters = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+    source = clips.make(
+        tmp_path / "in.mp4", 3, codec="libx265", pixel_format="yuv420p10le", colour=(1, 9, 9, 16),
+        options={"x265-params": f"log-level=error:hdr10=1:{parameters}"},
+    )  # fmt: skip
+    enlarge(source, tmp_path / "out.mp4", codec=codec)
+    old, new = stream_of(source), stream_of(tmp_path / "out.mp4")
+    assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= set(old["side"])
+    for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
+        assert new["side"][kind] == old["side"][kind], kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gray", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "gray10le", "yuv420p10le", "yuv422p10le", "yuv444p10le"],
+)
+def test_every_pixel_format_stays_what_it_is(tmp_path: Path, name: str) -> None:
+    source = clips.make(tmp_path / "in.mkv", 2, pixel_format=name, codec="ffv1" if name != "yuvj420p" else "mjpeg")
+    result = enlarge(source, tmp_path / "out.mkv")
+    new = stream_of(tmp_path / "out.mkv")
+    assert new["codec"] == "h264"
+    # FFmpeg decodes h264 without chroma as 4:2:0 with grey chroma.
+    assert new["format"] in (name, name.replace("yuvj", "yuv"), name.replace("gray", "yuv420p"))
+    assert new["colour"][0] == stream_of(source)["colour"][0]
+    assert result.notices == []
+
+
+def test_a_format_that_the_codec_does_not_hold_goes_to_the_nearest(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", 2, pixel_format="yuv422p12le", codec="ffv1")
+    enlarge(source, tmp_path / "deep.mkv")
+    assert stream_of(tmp_path / "deep.mkv") | {"side": {}} | {"rotation": 0} == {
+        **stream_of(tmp_path / "deep.mkv"), "codec": "hevc", "format": "yuv422p12le", "side": {}, "rotation": 0,
+    }  # fmt: skip
+    result = enlarge(source, tmp_path / "flat.mkv", codec="h264")
+    assert stream_of(tmp_path / "flat.mkv")["format"] == "yuv422p10le"
+    assert result.notices == [f"{source}: yuv422p12le becomes yuv422p10le, the nearest that h264 holds"]
+
+
+def test_another_pixel_format_on_request(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", 2, codec="ffv1")
+    enlarge(source, tmp_path / "deep.mkv", codec="ffv1", pixel_format="yuv444p10le")
+    enlarge(source, tmp_path / "flat.mkv", codec="ffv1")
+    (deep,), (flat,) = clips.frames_of(tmp_path / "deep.mkv")[:1], clips.frames_of(tmp_path / "flat.mkv")[:1]
+    assert deep[1].shape == deep[0].shape == flat[0].shape
+    assert np.abs(deep[0] / 4 - flat[0]).max() <= 0.63  # the same luma, finer
+
+
+def test_colours_that_are_no_luma_and_chroma_are_brought_into_them(tmp_path: Path) -> None:
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "bgr0"
+        red = np.zeros((24, 32, 3), np.uint8)
+        red[..., 0] = 255
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(red, "rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode(None))
+    result = enlarge(path, tmp_path / "out.mkv", codec="ffv1")
+    (frame,) = clips.frames_of(tmp_path / "out.mkv")
+    assert [int(np.median(plane)) for plane in frame] == [63, 102, 240]  # BT.709, studio range
+    assert stream_of(tmp_path / "out.mkv")["colour"][:2] == (1, 1)
+    assert result.notices == [f"{path}: bgr0 becomes yuv444p, BT.709"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "ending", "name"),
+    [("hevc", ".mp4", "hevc"), ("av1", ".mkv", "av1"), ("vp9", ".webm", "vp9"), ("ffv1", ".mkv", "ffv1")],
+)
+def test_every_codec_writes(tmp_path: Path, codec: str, ending: str, name: str) -> None:
+    source = clips.make(tmp_path / "in.mp4", 3)
+    enlarge(source, tmp_path / f"out{ending}", codec=codec)
+    new = stream_of(tmp_path / f"out{ending}")
+    assert new["codec"] in (name, f"lib{name}", "libdav1d")
+    assert clips.moments(tmp_path / f"out{ending}") == clips.moments(source)
+
+
+def test_odd_sizes_lose_a_column_only_where_they_must(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", 2, codec="ffv1", size=(33, 27))
+    result = enlarge(source, tmp_path / "a.mkv", scale=3)
+    assert (result.width, result.height) == (98, 80)
+    assert "99×81 is cut to 98×80" in result.notices[0]
+    result = enlarge(source, tmp_path / "b.mkv", scale=3, codec="ffv1")
+    assert (result.width, result.height) == (99, 81)
+    a, b = clips.frames_of(tmp_path / "a.mkv")[0], clips.frames_of(tmp_path / "b.mkv")[0]
+    assert np.abs(a[0].astype(int) - b[0][:80, :98]).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("how", "size"),
+    [
+        ({"scale": 2.5}, (160, 120)),
+        ({"scale": None, "size": "x100"}, (132, 100)),
+        ({"scale": None, "size": (100, 96)}, (100, 96)),
+    ],
+)
+def test_any_scale_and_any_size(tmp_path: Path, how: dict[str, Any], size: tuple[int, int]) -> None:
+    source = clips.make(tmp_path / "in.mp4", 2)
+    result = enlarge(source, tmp_path / "out.mp4", model="espcn", **how)
+    assert (result.width, result.height) == size == stream_of(tmp_path / "out.mp4")["size"]
+
+
+# --- interlaced
+
+
+def test_interlaced_is_refused_or_made_whole(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", 10, options={"x264-params": "tff=1", "flags": "+ildct+ilme"})
+    with pytest.raises(InputError, match=r"is interlaced \(at 0:00\.00\): --deinterlace makes whole frames"):
+        enlarge(source, tmp_path / "out.mkv")
+    assert list(tmp_path.iterdir()) == [source]
+    enlarge(source, tmp_path / "out.mkv", deinterlace=True)
+    assert clips.moments(tmp_path / "out.mkv") == clips.moments(source)
+
+
+# --- what cannot be
+
+
+def test_a_stream_that_the_container_cannot_hold_is_named(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", audio="flac", subtitles="subrip")
+    with pytest.raises(InputError, match=r"stream 2, subtitle \(srt\) in fra, cannot be held by mp4; \.mkv does"):
+        enlarge(source, tmp_path / "out.mp4")
+    with pytest.raises(InputError, match=r"stream 1, audio \(flac\) in deu, cannot be held by webm; \.mkv does"):
+        enlarge(source, tmp_path / "out.webm")
+    with pytest.raises(OutputError, match=r"webm does not hold h264 video: name another --codec, or \.mkv"):
+        enlarge(clips.make(tmp_path / "mute.mkv"), tmp_path / "out.webm", codec="h264")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "mute.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crf": 99}, "crf 99 is impossible for h264: 0 (best) to 51"),
+        ({"preset": "quick"}, "preset quick is none of h264's: ultrafast, "),
+        ({"preset": "fast", "codec": "av1"}, "preset fast is none of av1's: 0, 1"),
+        ({"crf": 3, "codec": "ffv1"}, "ffv1 is lossless and has no crf: leave --crf out"),
+        ({"pixel_format": "rgb24"}, "pixel format rgb24 is not written: choose"),
+        ({"pixel_format": "yuv420p12le", "codec": "h264"}, "h264 does not hold yuv420p12le: it holds"),
+        ({"start": 3.0, "end": 2.0}, "the end (2 s) must come after the start (3 s)"),
+        ({"start": -1.0}, "the start (=-1) must not be negative"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    source = clips.make(tmp_path / "in.mp4", 2)
+    with pytest.raises(UsageError) as error:
+        enlarge(source, tmp_path / "out.mp4", **options)
+    assert message in str(error.value)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_ending_that_is_not_written(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 2)
+    with pytest.raises(UsageError, match=r"videos are written as \.mp4 .* not \.wmv"):
+        enlarge(source, tmp_path / "out.wmv")
+
+
+def test_results_are_limited(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 2)
+    with pytest.raises(InputError, match=r"becomes 4096×3072, more than the 5 megapixels"):
+        enlarge(source, tmp_path / "out.mp4", scale=64, max_megapixels=5)
+    with pytest.raises(InputError, match=r"frames of 64×48 pixels, more than the 0 megapixels"):
+        enlarge(source, tmp_path / "out.mp4", max_megapixels=0.001)
+
+
+def test_the_same_work_gives_the_same_bytes(tmp_path: Path) -> None:
+    for ending in (".mkv", ".mp4"):
+        source = clips.make(tmp_path / f"in{ending}", 8, audio="aac")
+        for name in ("a", "b"):
+            enlarge(source, tmp_path / f"{name}{ending}", threads=1 if name == "a" else None, model="espcn")
+        if ending == ".mkv":  # x264 notes its number of threads
+            a, b = (clips.frames_of(tmp_path / f"{name}{ending}") for name in ("a", "b"))
+            assert len(a) == len(b)
+        enlarge(source, tmp_path / f"c{ending}", model="espcn")
+        assert (tmp_path / f"b{ending}").read_bytes() == (tmp_path / f"c{ending}").read_bytes()
+
+
+def test_stages_are_counted(tmp_path: Path) -> None:
+    result = enlarge(clips.make(tmp_path / "in.mp4", 4), tmp_path / "out.mp4", model="espcn", scale=3)
+    assert list(result.stages) == ["decode", "network", "chroma", "encode", "write"]
+    assert all(seconds > 0 for seconds in result.stages.values())
+    json.dumps(result.stages)

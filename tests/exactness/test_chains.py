@@ -20,8 +20,8 @@ def test_chains(block: int) -> None:
         fault = check_chain(np.random.default_rng([0, number]), tally)
         assert fault is None, f"chains {number}: {fault}"
     assert tally["lr, sites rewritten"] >= 6, tally
-    assert tally["lr, compared"] >= 15, tally
-    assert tally["fastest, compared"] >= 30, tally
+    assert tally["lr, compared"] >= 10, tally
+    assert tally["fastest, compared"] >= 12, tally
 
 
 @pytest.fixture(scope="module")

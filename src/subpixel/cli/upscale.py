@@ -104,7 +104,7 @@ def upscale(
     from subpixel.cli.pictures import Outcome, tell, upscale_pictures
     from subpixel.media.image import FORMATS
     from subpixel.media.naming import plan
-    from subpixel.media.video.kinds import is_video
+    from subpixel.media.video.kinds import is_video, name_outputs
 
     asked = FORMATS.get(output.suffix.lower()) if output is not None else None
     if asked and ending and asked != FORMATS[f".{ending}"]:
@@ -115,6 +115,7 @@ def upscale(
     if not videos:
         refuse_video_options(for_videos)
     order = _order(options, threads=None if pictures else 1)  # videos: a thread for each of several frames
+    results = name_outputs(videos, output, order.target.label, alone=len(inputs) == 1) if videos else []
     outcome = Outcome([], [])
     if pictures:
         jobs = plan(pictures, output, order.target.label, f".{ending}" if ending else None)
@@ -123,7 +124,7 @@ def upscale(
         if pictures:
             order = _order(options, threads=1)
         made, failed = upscale_videos(
-            videos, output, order.upscalers, order.target, alone=len(inputs) == 1, as_json=as_json,
+            videos, results, order.upscalers, order.target, as_json=as_json,
             resume=order.resume, threads=options["threads"], max_megapixels=order.limits.megapixels, **for_videos,
         )  # fmt: skip
         outcome.outputs += made
@@ -131,8 +132,8 @@ def upscale(
     if as_json:
         about = {"model": order.upscalers.name, "scale": order.target.number, "runtime": order.upscalers.runtime}
         skipped = {"skipped": outcome.skipped} if order.resume else {}
-        results = {"outputs": outcome.outputs, "failures": outcome.failures}
-        print_json({**about, **skipped, **results}, err=output == Path("-"))
+        both = {"outputs": outcome.outputs, "failures": outcome.failures}
+        print_json({**about, **skipped, **both}, err=output == Path("-"))
     elif outcome.failures and outcome.count > 1:
         click.echo(f"subpixel: {len(outcome.failures)} of {outcome.count} failed", err=True)
     return 1 if outcome.failures else 0

@@ -64,11 +64,10 @@ def refuse_video_options(options: dict[str, Any]) -> None:
 
 def upscale_videos(
     videos: list[Path],
-    output: Path | None,
+    paths: list[Path],
     upscalers: "Upscalers",
     target: "Target",
     *,
-    alone: bool,
     as_json: bool,
     resume: bool,
     stats: bool,
@@ -79,21 +78,19 @@ def upscale_videos(
 
     Args:
         videos: files, or "-".
-        output: as given with -o.
+        paths: of the results, as `kinds.name_outputs` gives them.
         upscalers, target: the method, for one thread, and how large.
-        alone: whether there is no other input.
         as_json: print no lines on stdout.
         resume, stats, start, options: as in `upscaling.video.upscale_video`.
 
     Returns:
         The objects of --json: outputs and failures.
     """
-    from subpixel.media.video.kinds import PIPE, name_outputs
+    from subpixel.media.video.kinds import PIPE
     from subpixel.upscaling.video import upscale_video
 
     outputs: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
-    paths = name_outputs(videos, output, target.label, alone=alone)
     for video, path in zip(videos, paths, strict=True):
         meter = _Meter(video.name if video != PIPE else "video")
         try:

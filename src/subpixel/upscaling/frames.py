@@ -94,7 +94,9 @@ class FrameUpscaler:
             large = large.reformat(width=self.size[0], height=self.size[1], interpolation="LANCZOS")
         if large.format.name != self.target.name:
             large = self._converted(large)
-        large.pts, large.time_base, large.duration = frame.pts, frame.time_base, frame.duration
+        large.pts, large.duration = frame.pts, frame.duration
+        if frame.time_base is not None:
+            large.time_base = frame.time_base
         large.color_range, large.colorspace = frame.color_range, frame.colorspace
         large.color_primaries, large.color_trc = frame.color_primaries, frame.color_trc
         return large

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ import av.error
 
 from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.media.video.encoder import CODECS, EncoderPlan
+from subpixel.media.video.kinds import PIPE
 from subpixel.media.video.reader import VideoInfo, Wishes, main_stream, opened
 from subpixel.media.video.segments import decoding_delay, with_decoding_times
 
@@ -159,7 +160,8 @@ def write_container(
         OutputError: it cannot be written.
     """
     try:
-        with opened(source) as container, _muxer(path) as output:
+        # Standard input has been read; it was y4m, which holds nothing besides.
+        with nullcontext() if source == PIPE else opened(source) as container, _muxer(path) as output:
             _fill(output, container, segments, plan, info, others, wishes, advance)
     except av.error.FFmpegError as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -178,7 +180,7 @@ def _muxer(path: Path) -> "OutputContainer":
 
 def _fill(
     output: "OutputContainer",
-    source: "InputContainer",
+    source: "InputContainer | None",
     segments: list[Path],
     plan: EncoderPlan,
     info: VideoInfo,
@@ -186,24 +188,21 @@ def _fill(
     wishes: Wishes,
     advance: Callable[[], object],
 ) -> None:
-    main = main_stream(source, info.name)
-    streams: dict[int, Stream | None] = {}
-    for stream in source.streams:  # in the source's order
-        if stream.index == main.index:
-            video = _add_video(output, plan, info)
-            video.metadata.update({k: v for k, v in stream.metadata.items() if k.upper() not in _STALE})
-            video.disposition = stream.disposition
-        elif stream.index in others.copied:
-            streams[stream.index] = _add_copy(output, stream)
-    output.metadata.update({k: v for k, v in source.metadata.items() if k not in _BRANDS})
     begin = Fraction(wishes.start).limit_denominator(1_000_000)
-    origin = Fraction(source.start_time or 0, 1_000_000)
-    shift = begin + origin if begin else Fraction(0)
-    end = None if wishes.end is None else Fraction(wishes.end).limit_denominator(1_000_000) + origin
-    _set_chapters(output, source, shift, end)
+    copies: Iterator[tuple[Fraction, Any]] = iter(())
+    if source is None:
+        shift = begin
+        video = _add_video(output, plan, info)
+    else:
+        origin = Fraction(source.start_time or 0, 1_000_000)
+        shift = begin + origin if begin else Fraction(0)
+        end = None if wishes.end is None else Fraction(wishes.end).limit_denominator(1_000_000) + origin
+        video, streams = _add_streams(output, source, plan, info, others)
+        output.metadata.update({k: v for k, v in source.metadata.items() if k not in _BRANDS})
+        _set_chapters(output, source, shift, end)
+        copies = _copied(source, streams, shift, end)
     output.start_encoding()
 
-    copies = _copied(source, streams, shift, end)
     waiting = next(copies, None)
     moved = round(shift / plan.time_base)
     for decoding, packet in with_decoding_times(segments, decoding_delay(segments)):
@@ -219,6 +218,22 @@ def _fill(
     while waiting is not None:
         output.mux(waiting[1])
         waiting = next(copies, None)
+
+
+def _add_streams(
+    output: "OutputContainer", source: "InputContainer", plan: EncoderPlan, info: VideoInfo, others: Others
+) -> "tuple[VideoStream, dict[int, Stream | None]]":
+    """The video and the copies, in the source's order; the copies by their index in the source."""
+    main = main_stream(source, info.name)
+    streams: dict[int, Stream | None] = {}
+    for stream in source.streams:
+        if stream.index == main.index:
+            video = _add_video(output, plan, info)
+            video.metadata.update({k: v for k, v in stream.metadata.items() if k.upper() not in _STALE})
+            video.disposition = stream.disposition
+        elif stream.index in others.copied:
+            streams[stream.index] = _add_copy(output, stream)
+    return video, streams
 
 
 def _copied(

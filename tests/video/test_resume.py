@@ -1,0 +1,189 @@
+"""Interrupted work: resumed, it gives the file that an uninterrupted run gives; a killed run leaves none."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from subpixel.errors import InputError, OutputError
+from subpixel.media.video.segments import read_head
+from subpixel.upscaling import video as module
+from subpixel.upscaling.video import upscale_video
+from video import clips
+
+
+@pytest.fixture(autouse=True)
+def _short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FRAMES", 5)
+
+
+def enlarge(source: Path, output: Path, stop_after: int | None = None, **options: Any) -> Any:
+    def advance(done: int) -> None:
+        if done == stop_after:
+            raise KeyboardInterrupt
+
+    return upscale_video(source, output, 2, model="bicubic", threads=2, advance=advance, **options)
+
+
+@pytest.mark.parametrize("stop", [6, 10, 11, 22, 23])
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_resumed_equals_uninterrupted(tmp_path: Path, ending: str, stop: int) -> None:
+    source = clips.make(tmp_path / f"in{ending}", 23, audio="aac", chapters=True)
+    enlarge(source, tmp_path / f"whole{ending}")
+    output = tmp_path / f"out{ending}"
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, output, stop)
+    assert not output.exists()
+    assert (tmp_path / f"out{ending}.part").is_dir()
+    result = enlarge(source, output, resume=True)
+    assert result.resumed == (stop - 1) // 5 * 5 or stop % 5 == 0
+    assert result.frames == 23
+    assert output.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+    assert not (tmp_path / f"out{ending}.part").exists()
+
+
+def test_only_the_missing_frames_are_made(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 23)
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, tmp_path / "out.mp4", 18)
+    made: list[int] = []
+    expected: list[tuple[int | None, int]] = []
+    upscale_video(
+        source, tmp_path / "out.mp4", 2, model="bicubic", resume=True, threads=2,
+        advance=made.append, expect=lambda frames, resumed: expected.append((frames, resumed)),
+    )  # fmt: skip
+    assert expected == [(23, 15)]
+    assert made == list(range(16, 24))
+
+
+def test_without_resume_everything_begins_anew(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 12)
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, tmp_path / "out.mp4", 11)
+    assert enlarge(source, tmp_path / "out.mp4").resumed == 0
+
+
+def test_other_settings_begin_anew_and_say_so(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 12)
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, tmp_path / "out.mp4", 11)
+    result = enlarge(source, tmp_path / "out.mp4", resume=True, crf=30)
+    assert result.resumed == 0
+    assert result.notices == [f"{tmp_path / 'out.mp4'}: the interrupted run was made with another encoder: begun anew"]
+
+
+def test_another_source_under_the_same_name_is_noticed(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 12)
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, tmp_path / "out.mp4", 11)
+    status = source.stat()
+    other = clips.make(tmp_path / "other.mp4", 12, seed=1).read_bytes()
+    content = (
+        np.resize(np.frombuffer(other, np.uint8), status.st_size).tobytes() if len(other) > status.st_size else other
+    )
+    source.write_bytes(content + bytes(max(0, status.st_size - len(content))))
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))  # same size, same date: only the frames tell
+    with pytest.raises(InputError, match=r"does not give the frames that segment 0|has no frames|is damaged|no video"):
+        enlarge(source, tmp_path / "out.mp4", resume=True)
+
+
+def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 23)
+    enlarge(source, tmp_path / "whole.mp4")
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, tmp_path / "out.mp4", 18)
+    segment = tmp_path / "out.mp4.part" / "000001.segment"
+    assert read_head(segment) is not None
+    segment.write_bytes(b"rubbish")
+    assert enlarge(source, tmp_path / "out.mp4", resume=True).resumed == 5
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps nobody out")
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mp4", 8)
+
+    def again(done: int) -> None:
+        if done == 3:
+            with pytest.raises(OutputError, match=r"out\.mp4 is being written by another run"):
+                enlarge(source, tmp_path / "out.mp4")
+
+    upscale_video(source, tmp_path / "out.mp4", 2, model="bicubic", threads=1, advance=again)
+    assert (tmp_path / "out.mp4").exists()
+
+
+def test_a_full_disk_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = clips.make(tmp_path / "in.mp4", 23)
+    real, count = module.write_segment, [0]
+
+    def failing(*arguments: Any) -> None:
+        count[0] += 1
+        if count[0] == 3:
+            raise OSError(28, "No space left on device")
+        real(*arguments)
+
+    monkeypatch.setattr(module, "write_segment", failing)
+    with pytest.raises(OutputError, match=r"No space left on device\): make room, then go on with --resume"):
+        enlarge(source, tmp_path / "out.mp4")
+    assert enlarge(source, tmp_path / "out.mp4", resume=True).resumed == 10
+
+
+SCRIPT = """
+import sys
+from subpixel.upscaling import video
+video.FRAMES = 5
+video.upscale_video(sys.argv[1], sys.argv[2], 2, model="bicubic", threads=1, resume=True)
+"""
+
+
+def killed_and_resumed(source: Path, whole: Path, output: Path, rng: np.random.Generator, longest: float) -> int:
+    """Kill runs at random moments until one ends by itself; how many were killed.
+
+    Raises:
+        AssertionError: an output was there before its time, or it is not the uninterrupted one's.
+    """
+    kills = 0
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(source), str(output)], env=os.environ)
+        try:
+            process.wait(timeout=float(rng.uniform(0.2, longest)))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            if output.exists():  # renamed just before it was killed: then it is whole
+                break
+            if kills % 8 == 0:
+                longest *= 2  # a slow machine has to get somewhere, too
+            continue
+        assert process.returncode == 0
+        break
+    assert output.read_bytes() == whole.read_bytes()
+    return kills
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.long)])
+def test_killed_at_random_moments(tmp_path: Path, rounds: int) -> None:
+    source = clips.make(tmp_path / "in.mkv", 60 if rounds > 1 else 30, size=(320, 240), audio="aac")
+    script = [sys.executable, "-c", SCRIPT, str(source), str(tmp_path / "whole.mkv")]
+    start = time.monotonic()
+    subprocess.run(script, check=True)
+    once = time.monotonic() - start
+    rng = np.random.default_rng(rounds)
+    kills = 0
+    for number in range(rounds):
+        output = tmp_path / f"out{number}.mkv"
+        kills += killed_and_resumed(source, tmp_path / "whole.mkv", output, rng, once)
+        assert not output.with_name(f"{output.name}.part").exists() or output.exists()
+        output.unlink()
+        shutil.rmtree(output.with_name(f"{output.name}.part"), ignore_errors=True)
+    print(f"{kills} kills in {rounds} rounds, every result equal to the uninterrupted one")
+    assert rounds == 1 or kills >= 25

@@ -54,12 +54,16 @@ class Header:
         size: width and height of the upright picture.
         frames: more than 1 where it moves, or has pages.
         deep: 16 bits a channel, of more than one channel: what Pillow has no form for.
+        turned: the EXIF orientation, 1..8; None where Pillow cannot read the file.
+        metadata: what lies beside the pixels; None there too.
     """
 
     kind: str
     size: tuple[int, int]
     frames: int
     deep: bool
+    turned: int | None = None
+    metadata: Metadata | None = None
 
     @property
     def moves(self) -> bool:
@@ -101,7 +105,7 @@ def read_picture(path: Path, *, scale: float = 1, max_megapixels: float = MAX_ME
             image.load()
             picture = from_pillow(image, str(path))
     if header.deep:
-        rows = _by_rows(path, header.kind)
+        rows = _by_rows(path, header)
         try:
             picture = from_rows(rows.read(rows.raster.height), rows.metadata, rows.notices)
         finally:
@@ -119,7 +123,7 @@ def open_rows(path: Path, *, scale: float = 1, max_megapixels: float = MAX_MEGAP
     with opened_picture(path, scale=scale, max_megapixels=max_megapixels, unlimited=True) as (_, header):
         pass
     if header.kind in BY_ROWS and find_spec("pyvips"):
-        return _by_rows(path, header.kind)
+        return _by_rows(path, header)
     return PictureRows(read_picture(path, scale=scale, max_megapixels=max_megapixels))
 
 
@@ -178,18 +182,18 @@ def _header(image: Any) -> Header:
     kind = {"MPO": "JPEG"}.get(image.format, image.format)  # a JPEG with a second picture, for depth or for 3-D
     deep = ";16" in str([tile[-1] for tile in image.tile]) and not image.mode.startswith("I;16")
     frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-    turned, _ = from_pillow_info(image)
+    turned, metadata = from_pillow_info(image)
     width, height = image.size
     size = (height, width) if turned >= 5 else (width, height)
-    return Header(kind, size, frames, deep)
+    return Header(kind, size, frames, deep, turned, metadata)
 
 
-def _by_rows(path: Path, kind: str) -> RowReader:
+def _by_rows(path: Path, header: Header) -> RowReader:
     if not find_spec("pyvips"):
         raise InputError(f"{path} has 16 bits a channel, which needs libvips: pip install 'pyvips[binary]'")
     from subpixel.media.formats.vips import VipsRows
 
-    return VipsRows(path, kind)
+    return VipsRows(path, header.kind, header.turned, header.metadata)
 
 
 def _by_libvips(path: Path) -> Header | None:
@@ -198,7 +202,7 @@ def _by_libvips(path: Path) -> Header | None:
         if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") or not find_spec("pyvips"):
             return None
     try:
-        rows = _by_rows(path, "TIFF")
+        rows = _by_rows(path, Header("TIFF", (1, 1), 1, deep=True))
     except InputError:
         return None
     rows.close()

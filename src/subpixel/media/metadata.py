@@ -80,9 +80,19 @@ def from_pillow_info(image: "Image") -> tuple[int, Metadata]:
         block = None
     plain = exif.without_prefix(block) if isinstance(block, bytes) else None
     turned = exif.orientation(plain) if plain else 1
+    if plain and image.format == "TIFF" and _says_nothing_else(plain):
+        plain = None
     return turned, settled(
         icc if isinstance(icc, bytes) else None, plain, xmp if isinstance(xmp, bytes) else None, info.get("dpi")
     )
+
+
+def _says_nothing_else(block: bytes) -> bool:
+    """Whether a block tells the orientation alone, which is applied."""
+    try:
+        return set(exif.directory(block).entries) <= {exif.ORIENTATION}
+    except ValueError:
+        return True
 
 
 def _rebuilt(image: "Image") -> bytes | None:

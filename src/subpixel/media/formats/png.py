@@ -27,6 +27,8 @@ class PngWriter:
     def __init__(self, file: BinaryIO, raster: Raster, metadata: Metadata, level: int | None = None) -> None:
         self._file, self._raster, self._level = file, raster, level
         self._last: NDArray[np.uint8] = np.zeros(raster.row_bytes, np.uint8)
+        self._count = max(1, _AT_ONCE // raster.row_bytes)  # rows: the file does not depend on how they come
+        self._waiting = np.empty((0, raster.row_bytes), np.uint8)
         self._adler = 1
         self._pool = None if level == 0 else ThreadPoolExecutor(2)
         file.write(b"\x89PNG\r\n\x1a\n")
@@ -40,19 +42,31 @@ class PngWriter:
         """Rows [n, width, channels]."""
         data = rows.astype(">u2") if self._raster.bits == 16 else rows
         plain = np.ascontiguousarray(data).view(np.uint8).reshape(len(rows), -1)
-        count = max(1, _AT_ONCE // plain.shape[1])
-        pieces = [(plain[n : n + count], self._last if n == 0 else plain[n - 1]) for n in range(0, len(plain), count)]
+        if len(self._waiting):
+            plain = np.concatenate([self._waiting, plain])
+        whole = len(plain) // self._count * self._count
+        self._compress(plain[:whole])
+        self._waiting = plain[whole:].copy()
+
+    def close(self) -> None:
+        self._compress(self._waiting)
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._chunk(b"IDAT", b"\x03\x00" + struct.pack(">I", self._adler))  # an empty last block
+        self._chunk(b"IEND", b"")
+
+    def _compress(self, plain: NDArray[np.uint8]) -> None:
+        if not len(plain):
+            return
+        pieces = [
+            (plain[n : n + self._count], self._last if n == 0 else plain[n - 1])
+            for n in range(0, len(plain), self._count)
+        ]
         self._last = plain[-1].copy()
         done = map(self._packed, pieces) if self._pool is None else self._pool.map(self._packed, pieces)
         for filtered, packed in done:
             self._adler = zlib.adler32(filtered.data, self._adler)
             self._chunk(b"IDAT", packed)
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._chunk(b"IDAT", b"\x03\x00" + struct.pack(">I", self._adler))  # an empty last block
-        self._chunk(b"IEND", b"")
 
     def _packed(self, piece: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], bytes]:
         rows, above = piece

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,8 +50,9 @@ class VipsRows:
             unpacked as a whole first (interlaced, progressive).
     """
 
-    def __init__(self, path: Path, kind: str) -> None:
-        """`kind`: PNG, JPEG or TIFF.
+    def __init__(self, path: Path, kind: str, turned: int | None = None, metadata: Metadata | None = None) -> None:
+        """`kind`: PNG, JPEG or TIFF. `turned`, `metadata`: orientation and the rest as read
+        by others; libvips knows no EXIF in a TIFF.
 
         Raises:
             InputError: libvips cannot read it.
@@ -63,14 +65,19 @@ class VipsRows:
             load = getattr(vips.Image, _READABLE[kind])
             image = load(source, access="sequential", fail_on="error")
             self.in_pieces = not self._has(image, "interlaced") and not self._has(image, "jpeg-multiscan")
-            turned = int(image.get("orientation")) if image.get_typeof("orientation") else 1
+            if turned is None:
+                turned = int(image.get("orientation")) if image.get_typeof("orientation") else 1
             if turned != 1:
                 self._file.seek(0)
                 source = vips.Source.new_from_descriptor(self._file.fileno())
-                image = load(source, access="random", fail_on="error").autorot()
-            image, self.notices = self._plain(image)
+                image = load(source, access="random", fail_on="error").copy()
+                image.set_type(vips.GValue.gint_type, "orientation", turned)
+                image = image.autorot()
+            image, self.notices, converted = self._plain(image)
             self.raster = Raster(image.width, image.height, image.bands, 16 if image.format == "ushort" else 8)
-            self.metadata = self._beside(image)
+            self.metadata = metadata or self._beside(image)
+            if converted:
+                self.metadata = replace(self.metadata, icc=None)
             self._region = vips.Region.new(image)
 
     def read(self, count: int) -> Rows:
@@ -107,9 +114,9 @@ class VipsRows:
     def _has(image: Any, field: str) -> bool:
         return bool(image.get_typeof(field)) and bool(image.get(field))
 
-    def _plain(self, image: Any) -> tuple[Any, list[str]]:
-        notices = []
-        if image.interpretation in ("cmyk", "lab", "labs"):
+    def _plain(self, image: Any) -> tuple[Any, list[str], bool]:
+        notices, converted = [], image.interpretation in ("cmyk", "lab", "labs")
+        if converted:
             notices.append(f"{self._path}: {image.interpretation.upper().removesuffix('S')} is converted to RGB")
             if image.get_typeof("icc-profile-data"):
                 image = image.icc_transform("srgb", embedded=True)
@@ -123,16 +130,14 @@ class VipsRows:
             )
         if not 1 <= image.bands <= 4:
             raise InputError(f"{self._path} has {image.bands} channels: save it as grey or RGB, with or without alpha")
-        return image, notices
+        return image, notices, converted
 
     @staticmethod
     def _beside(image: Any) -> Metadata:
         found: dict[str, bytes | None] = {}
         for name in ("icc-profile-data", "exif-data", "xmp-data"):
             found[name] = bytes(image.get(name)) if image.get_typeof(name) else None
-        dpi = (image.xres * 25.4, image.yres * 25.4)  # libvips counts pixels a millimetre, 1 where unknown
-        known = dpi if abs(image.xres - 1) > 1e-6 else None
-        return settled(found["icc-profile-data"], found["exif-data"], found["xmp-data"], known)
+        return settled(found["icc-profile-data"], found["exif-data"], found["xmp-data"])
 
 
 class JpegRows:

@@ -99,8 +99,10 @@ def _depth_to_space(view: View, node: NodeProto, attributes: Attributes) -> Read
 
 
 def _space_to_depth(view: View, node: NodeProto, attributes: Attributes) -> Reading:
-    r = attributes.take("blocksize")
-    return _one(node, PeriodicUnshuffle(maps_of(view, node.input[0]), (r, r), "dcr"))
+    r, mode = attributes.take("blocksize"), attributes.take("mode", "DCR")  # the mode is new in opset 28
+    if mode not in ("DCR", "CRD"):
+        raise Refusal(f"its mode {mode!r} is not known")
+    return _one(node, PeriodicUnshuffle(maps_of(view, node.input[0]), (r, r), "crd" if mode == "CRD" else "dcr"))
 
 
 def _pad(view: View, node: NodeProto, attributes: Attributes) -> Reading | None:

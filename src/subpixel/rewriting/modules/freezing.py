@@ -31,7 +31,7 @@ def bake(module: nn.Module) -> None:
     for inner, site in sites_of(module):
         values = [None if path is None else _look_up(inner, path) for path in site.paths]
         needed = {i for addend in site.addends for pair in addend.values for i in pair if i is not None}
-        if all(values[i] is not None for i in needed):
+        if all(i >= 0 and values[i] is not None for i in needed):
             site.baked = site.weights(values)
 
 

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from subpixel.algebra import Cells, Op, Plan, layers
+from subpixel.algebra import Cells, Layer, Op, Plan, layers
 from subpixel.rewriting.modules.kernel_map import Universal, universal
 from subpixel.rewriting.modules.operators import Read
 from subpixel.rewriting.modules.program import Program, compile_form
 from subpixel.rewriting.modules.proving import ModuleProof, Reference, prove, read_back
 from subpixel.rewriting.modules.site import Addend, RunSite
-from subpixel.rewriting.modules.symbol import Symbol
+from subpixel.rewriting.modules.symbol import ONES, Symbol
 from subpixel.rewriting.modules.view import Call, ModuleView, call_of, is_inplace, is_view
-from subpixel.rewriting.reading.sites import Site, Term
+from subpixel.rewriting.reading.sites import Site, Term, takes
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import FREE
 from subpixel.rewriting.writing.forms import Form, forms
@@ -59,9 +59,10 @@ class PlannedSite:
         self.longest = next((read for read in self.reads.values() if read.longest is not None), None)
         self._check_sizes()
         self._check_inplace()
-        self.universals = [universal(term.layers) for term in site.terms]
+        self.universals = [universal(_weighted(term.layers)) for term in site.terms]
         self.wholes = [join(u.chain) for u in self.universals]
-        self.symbols = list({s.name: s for u in self.universals for s in _symbols(u)}.values())
+        named = {s.name: s for u in self.universals for s in _symbols(u) if s.name != ONES}
+        self.symbols = list(named.values())
         self.reference = Reference(view, site, self.reads)
         self._unchanged = Reference(view, site, self.reads, substitute=False)
 
@@ -77,6 +78,7 @@ class PlannedSite:
             prod(f.weight.shape) + (prod(f.bias.shape) if f.bias is not None else 0)
             for u in self.universals
             for f in u.factors
+            if f.weight.name != ONES
         )
 
     def candidates(self) -> list[Candidate]:
@@ -123,7 +125,7 @@ class PlannedSite:
         return Candidate(name, self._run_site(name, addends), macs)
 
     def _run_site(self, name: str, addends: list[tuple[Term, Program]]) -> RunSite:
-        at = {name: i for i, name in enumerate(self.arguments)}
+        at = {ONES: -1, **{name: i for i, name in enumerate(self.arguments)}}
         built = []
         for term, program in addends:
             values = tuple(
@@ -163,7 +165,8 @@ class PlannedSite:
                 raise Refusal(f"its weights are of type {tensor.dtype}")
             values[symbol.name] = tensor.detach().cpu()
         for addend in candidate.run.addends:
-            _refuse_rounding(addend.program, next(iter(values.values())))
+            for value in values.values():
+                _refuse_rounding(addend.program, value)
         return prove(self.view, self.site, self.reference, candidate.run, self.symbols, values)
 
     # --- what must hold when it runs -------------------------------------------------------------------------------
@@ -217,6 +220,18 @@ def tensor_of(view: ModuleView, symbol: Symbol) -> Tensor | None:
         value = getattr(value, part)
     assert isinstance(value, Tensor)
     return value
+
+
+def _weighted(chain: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The chain, with a 1×1 convolution of ones on every map at its end where it has no weight (a shuffle alone)."""
+    if any(isinstance(layer, layers.Convolution | layers.TransposedConvolution) for layer in chain):
+        return chain
+    maps, dim = getattr(chain[-1], "maps", 0), takes(chain[0])[1]
+    if not maps:
+        raise Refusal("there is no weight in it")
+    ones = (1,) * dim
+    weight = Symbol(ONES, (maps, 1, *ones))
+    return (*chain, layers.Convolution(weight, None, ones, ((0, 0),) * dim, ones, maps))
 
 
 def _symbols(u: Universal) -> Iterator[Symbol]:

@@ -156,7 +156,7 @@ def prove(
     if not count:
         raise Refusal("at no size do both run, so nothing can be compared")
     worst = 0.0
-    dtype = next(iter(values.values())).dtype
+    dtype = next((value.dtype for value in values.values()), torch.float32)
     terms = sum(4 * (term_size(a.program.universal) * prod(a.program.least) + 8) for a in run.addends)
     for size in sizes[-2:]:
         sources = {

@@ -48,11 +48,17 @@ class RunSite:
         for addend in self.addends:
             values: list[tuple[Tensor, Tensor | None]] = []
             for w, b in addend.values:
-                weight = arguments[w]
+                weight = arguments[w] if w >= 0 else self._ones(addend, arguments)
                 assert weight is not None
                 values.append((weight, None if b is None else arguments[b]))
             found.append(addend.program.weights(values))
         return found
+
+    def _ones(self, addend: Addend, arguments: Sequence[Tensor | None]) -> Tensor:
+        """The weight of a chain without one."""
+        x = arguments[addend.sources[0]]
+        assert x is not None
+        return x.new_ones(addend.program.universal.factors[0].weight.shape)
 
     def run(self, arguments: Sequence[Tensor], weights: Sequence[Weights]) -> Tensor:
         """The sum of the programs."""

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+ONES = "(ones)"
+"""Name of a weight that is one throughout: what stands for a chain's weight where it has none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Symbol:

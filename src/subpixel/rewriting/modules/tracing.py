@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+import subpixel.nn
 from subpixel.nn.convert import Convertible
 from subpixel.nn.shuffle import PeriodicShuffle, PeriodicUnshuffle, periodic_shuffle, periodic_unshuffle
 
@@ -88,6 +89,7 @@ def _is_leaf(module: nn.Module) -> bool:
 class _Tracer(fx.Tracer):
     def __init__(self, opaque: dict[int, str]) -> None:
         super().__init__(autowrap_functions=(periodic_shuffle, periodic_unshuffle))
+        self._autowrap_search.append(subpixel.nn)  # called as an attribute of their module, too
         self.opaque = opaque
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -102,7 +104,8 @@ def _trace(
     if _is_leaf(module):  # a layer by itself: a graph of one call
         graph = fx.Graph()
         graph.output(graph.call_module("", (graph.placeholder("input"),)))
-        return graph, {"output_size": None}
+        parameters = list(inspect.signature(module.forward).parameters.values())
+        return graph, {p.name: p.default for p in parameters if p.default is not p.empty}
     kind = type(module)
     names, defaults = [], {}
     for name, parameter in inspect.signature(kind.forward).parameters.items():

@@ -6,6 +6,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -53,6 +54,8 @@ _KEEPS = frozenset(
     max_pool3d instance_norm batch_norm group_norm layer_norm prelu clamp exp sin cos
     """.split()  # noqa: SIM905
 )
+# These dispatch, and are all called "fn".
+_POOLS: dict[Any, str] = {F.max_pool1d: "max_pool1d", F.max_pool2d: "max_pool2d", F.max_pool3d: "max_pool3d"}
 _SAME = (
     *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.Hardswish),
     *(nn.ReLU6, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Hardsigmoid, nn.Dropout, nn.Dropout2d),
@@ -143,7 +146,7 @@ class ModuleView:
         else:
             if node.op == "call_function":
                 kind = next((k for k, known in _FUNCTIONS.items() if node.target in known), "")
-            label = getattr(node.target, "__name__", str(node.target))
+            label = _POOLS.get(node.target) or str(getattr(node.target, "__name__", node.target))
             stack = node.meta.get("nn_module_stack") or {}
             inside = str(next(reversed(stack.values()))[0]) if stack else ""
             where = f"{self.path_of(inside)}:{label}" if self.path_of(inside) else label
@@ -190,9 +193,9 @@ class ModuleView:
             if all(e is not None for e in each):
                 return sum(e[0] for e in each if e), each[0][1] if each[0] else 0
             return None
-        if call.op_type == "DepthToSpace" and isinstance(module, nn.PixelShuffle) and call.input:
-            before = self.maps(call.input[0])
-            return None if before is None else (before[0] // module.upscale_factor**2, before[1])
+        if call.op_type in ("DepthToSpace", "SpaceToDepth") and (before := self.maps(call.input[0])) is not None:
+            phases = _phases(call, before[1])
+            return before[0] // phases if call.op_type == "DepthToSpace" else before[0] * phases, before[1]
         if isinstance(module, _SAME) or call.op_type in ("Resize", "Pad", "AveragePool", "Identity", "BatchNorm"):
             return self.maps(call.input[0]) if call.input else None
         if call.label in _KEEPS:
@@ -213,12 +216,26 @@ class ModuleView:
             keeps = isinstance(module, _SAME) or call.op_type in ("Resize", "Pad", "AveragePool", "Identity")
             if keeps and (found := self._read(call.output[0])) is not None:
                 return found
+            if call.op_type in ("DepthToSpace", "SpaceToDepth") and (after := self._read(call.output[0])) is not None:
+                phases = _phases(call, after[1])
+                return after[0] * phases if call.op_type == "DepthToSpace" else after[0] // phases, after[1]
             if call.op_type == "Concat" and call.attribute:
                 whole = self._read(call.output[0])
                 others = [self.maps(other) for other in call.input if other != name]
                 if whole is not None and call.input.count(name) == 1 and all(o is not None for o in others):
                     return whole[0] - sum(o[0] for o in others if o), whole[1]
         return None
+
+
+def _phases(call: Call, dim: int) -> int:
+    """ΠU of a shuffle."""
+    named = ("upscale_factor", "downscale_factor", "factor")
+    given = {**vars(call.module)} if call.module is not None else dict(call.node.kwargs)
+    factor = next((given[name] for name in named if name in given), None)
+    if factor is None and len(call.node.args) > 1:
+        factor = call.node.args[1]
+    each: tuple[Any, ...] = tuple(factor) if isinstance(factor, tuple | list) else (factor,) * dim
+    return prod(each) if all(isinstance(f, int) for f in each) else 1
 
 
 def _axis(node: fx.Node) -> object:

@@ -77,8 +77,13 @@ def _concat_site(view: Wiring, chain: Chain, ends: dict[str, Chain]) -> Site | N
         return None
     if conv.groups > 1 and not isinstance(conv.weight, np.ndarray):
         return None  # a module's weight is known when it runs; it is taken by columns, not by rows
-    counts = [maps_of(view, name) for name in concat.input]
-    if sum(counts) != conv.weight.shape[1] * conv.groups:
+    counts: list[int] = []
+    refusal: Refusal | None = None
+    try:
+        counts = [maps_of(view, name) for name in concat.input]
+    except Refusal as why:
+        refusal = why
+    if refusal is None and sum(counts) != conv.weight.shape[1] * conv.groups:
         return None
     ups = [_up_chain(view, name, ends, shared) for name in concat.input]
     tail = _scales(chain)
@@ -91,8 +96,10 @@ def _concat_site(view: Wiring, chain: Chain, ends: dict[str, Chain]) -> Site | N
         return None
     nodes = (*split.nodes, concat, *head.nodes, *(node for reading in tail for node in reading.nodes))
     output = tail[-1].output if tail else head.output
-    refusal = None
-    if conv.groups == 1:
+    terms: list[Term] = []
+    if refusal is not None:
+        pass
+    elif conv.groups == 1:
         terms = _added(concat, counts, ups, conv, scales)
     else:
         terms = _beside(concat, counts, ups, conv, scales)

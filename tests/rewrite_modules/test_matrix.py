@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import subpixel
 import subpixel.nn as ours
-from rewrite_modules.comparing import assert_equal, integer_input, integers
+from rewrite_modules.comparing import assert_close, assert_equal, integer_input, integers
 
 LR, PHASES, BORDER, FIRST = (
     "convolution + shuffle",
@@ -227,6 +227,17 @@ def test_matrix(name: str, goal: str) -> None:
             torch.testing.assert_close(module(check), result(check))
         else:
             assert_equal(module, result, check)
+
+
+@pytest.mark.parametrize(("mode", "s"), [("bicubic", 2), ("bilinear", 3)])
+def test_kernels_that_are_no_integers(mode: str, s: int) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Upsample(scale_factor=s, mode=mode), nn.Conv2d(3, 2, 5, padding=2)).double()
+    result = subpixel.rewrite(module, "lr")
+    (site,) = result.report["sites"]
+    assert site["form"].startswith(BORDER)
+    assert not site["proof"]["bit_equal_on_integers"]
+    assert_close(module, result, torch.randn(2, 3, 9, 11, dtype=torch.float64))
 
 
 def test_a_batch_is_not_needed() -> None:

@@ -215,6 +215,8 @@ class _Collector:
 
     def convolution(self, layer: layers.Convolution, order: layers.Order, bias: Array | None = None) -> steps.Convolve:
         """A convolution of the plan to (M F) maps, or (F M)."""
+        if layer.groups > 1:
+            raise Refusal("its maps fall into groups of their own", "A4")
         weight, M = np.asarray(layer.weight, np.float64), self.maps
         F, taps = weight.shape[0] // M, weight.shape[2:]
         own = bias if bias is not None else layer.bias
@@ -299,6 +301,8 @@ def _plan_steps(collector: _Collector, chain: Sequence[Layer], spelling: str) ->
 def _transposed(collector: _Collector, layer: layers.TransposedConvolution) -> steps.ConvolveTransposed:
     if collector.universal.lead_order == "dcr":
         raise Refusal("a shuffle at its start counts maps in order DCR", "A4")
+    if layer.groups > 1:
+        raise Refusal("its maps fall into groups of their own", "A4")
     weight = np.asarray(layer.weight, np.float64)  # C M *K
     bias = None if layer.bias is None else np.asarray(layer.bias, np.float64)[:, None]
     taps = tuple(weight.shape[2:])

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize
 
-from subpixel.algebra import Op, layers, lift, same
+from subpixel.algebra import Layer, Op, layers, lift, same
 from subpixel.rewriting.modules.kernel_map import Universal
 from subpixel.rewriting.modules.operators import Read
 from subpixel.rewriting.modules.site import RunSite
@@ -48,12 +50,52 @@ class ModuleProof:
 def read_back(form: Form, universal: Universal) -> None:
     """Lifted again, the spelling is the chain, for all weights and sizes.
 
+    All monomials are compared at once, as one map that is their sum with random integers for factors: composing every
+    one of them with a shuffle would multiply matrices of zeros.
+
     Raises:
         Refusal: it is another function.
     """
-    checkable = isinstance(form.layer, Op) and form.plan is not None and form.plan.spelling != "convolve first"
-    if checkable and not same(lift(form.plan), form.layer):
+    if not isinstance(form.layer, Op) or form.plan is None or form.plan.spelling == "convolve first":
+        return
+    M = form.layer.maps[1]
+    factors = np.random.default_rng(0).integers(1, 1 << 20, M).astype(np.float64)
+    orders = [layer.order for layer in form.plan.layers if isinstance(layer, layers.PeriodicShuffle)]
+    summed = tuple(_summed(layer, factors, orders[-1] if orders else "crd") for layer in form.plan.layers)
+    kernel, bias = (np.tensordot(factors, a, 1)[None] for a in (form.layer.kernel, form.layer.bias))
+    if not same(lift(replace(form.plan, layers=summed)), replace(form.layer, kernel=kernel, bias=bias)):
         raise Refusal("read back, the layers of this form are another function")
+
+
+def _summed(layer: Layer, factors: NDArray[np.float64], order: str) -> Layer:
+    """A layer of a plan to M maps as one to their sum."""
+
+    def total(array: NDArray[np.float64], axis: int = 0) -> NDArray[np.float64]:
+        """(M F) … to F …, or (F M) … in order dcr, at `axis`."""
+        M, shape = len(factors), list(array.shape)
+        F = shape[axis] // M
+        split = array.reshape(*shape[:axis], *((M, F) if order == "crd" else (F, M)), *shape[axis + 1 :])
+        return np.tensordot(factors, split, (0, axis if order == "crd" else axis + 1))
+
+    match layer:
+        case layers.Convolution():
+            bias = None if layer.bias is None else total(np.asarray(layer.bias))
+            return replace(layer, weight=total(np.asarray(layer.weight)), bias=bias)
+        case layers.TransposedConvolution():
+            weight = np.tensordot(factors, np.asarray(layer.weight), (0, 1))[:, None]
+            return replace(layer, weight=weight, bias=None if layer.bias is None else total(np.asarray(layer.bias)))
+        case layers.PhaseConvolutions():
+            each = tuple(
+                None if c is None else replace(c, weight=np.tensordot(factors, np.asarray(c.weight), 1)[None])
+                for c in layer.convolutions
+            )
+            bias = np.tensordot(factors, np.asarray(layer.bias), 1)[None]
+            return replace(layer, convolutions=each, bias=bias, maps=(layer.maps[0], 1))
+        case layers.PhaseBias():
+            return replace(layer, bias=np.tensordot(factors, np.asarray(layer.bias), 1)[None])
+        case layers.PeriodicShuffle() | layers.OverlapAdd():
+            return replace(layer, maps=1)
+    return layer  # on the input's maps
 
 
 class Reference:
@@ -210,6 +252,7 @@ def _equal(
     for a, b in compared:
         if a is None or b is None:
             raise Refusal("a gradient of it does not arrive")
+        a, b = a.detach(), b.detach()
         allowed = 0.0 if exact else 1e-9 * float(a.abs().max()) + 1e-12
         if not bool(((a - b).abs() <= allowed).all()):  # NaN included
             worst = float((a - b).abs().max())

@@ -148,7 +148,8 @@ def _plan(region: Region, shapes: Shapes, wish: _Wish) -> _Plan:
     else:
         seen = _take_cheapest(plan, chains, readings, wish)
     listed = {item["node"] for item in plan.entries}
-    left = [(call, why) for call, why in unread if call.op_type in UPSAMPLING_OPS and call.output[0] not in seen]
+    left = [(_named(view, call), why) for call, why in unread]
+    left = [(call, why) for call, why in left if call.op_type in UPSAMPLING_OPS and call.output[0] not in seen]
     named = {call.output[0] for call, _ in left} | seen
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     left += [
@@ -158,6 +159,13 @@ def _plan(region: Region, shapes: Shapes, wish: _Wish) -> _Plan:
     ]
     plan.entries += [_refused(call, why) for call, why in left if call.name not in listed]
     return plan
+
+
+def _named(view: ModuleView, call: Call) -> Call:
+    """The upsampling that stays because what follows it cannot be read; the call itself where that is no such thing."""
+    before = view.producers.get(call.input[0]) if call.input else None
+    follows = before is not None and call.op_type not in UPSAMPLING_OPS
+    return call_of(before) if before is not None and follows else call
 
 
 def _take_cheapest(plan: _Plan, chains: list[Chain], readings: dict[str, Read], wish: _Wish) -> set[str]:
@@ -249,7 +257,8 @@ def _choose(plan: _Plan, sites: Sequence[Site], readings: dict[str, Read], wish:
     for site in sites:
         try:
             planned = PlannedSite(plan.view, site, readings, wish.goal, wish.growth)
-            found = _time(planned, planned.candidates()[:FORMS], wish.clock)
+            fitting = [c for c in planned.candidates() if _fits(planned, c)]
+            found = _time(planned, fitting[:FORMS], wish.clock)
         except Refusal as refusal:
             if call_of(site.node).name not in {item["node"] for item in plan.entries}:
                 plan.entries.append(_refused(call_of(site.node), refusal))
@@ -284,6 +293,17 @@ def _keep_best(plan: _Plan, t: _Timed) -> Entry:
 def _is_free(call: Call) -> bool:
     """Without weights to double, it may belong to several sites."""
     return call.op_type in ("Resize", "Concat")
+
+
+def _fits(planned: PlannedSite, candidate: Candidate) -> bool:
+    """Are the sizes of `inputs` long enough for its border?"""
+    shapes = [planned.view.shapes.get(name) for name in planned.site.sources]
+    return all(
+        n >= least
+        for addend in candidate.run.addends
+        for i in addend.sources
+        for n, least in zip((shapes[i] or ())[2:], addend.program.least, strict=False)
+    )
 
 
 def _time(planned: PlannedSite, candidates: list[Candidate], clock: ModuleClock) -> _Timed | None:

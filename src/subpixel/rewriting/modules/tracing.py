@@ -49,12 +49,16 @@ def find_regions(root: nn.Module, given: frozenset[str] = frozenset()) -> Region
 
     `given` names arguments of its forward that are passed though they have a default.
     """
-    opaque: dict[int, str] = {}
+    opaque: dict[int, str] = {}  # cannot be a region
+    closed: set[int] = set()  # are not looked into by a larger one
     for module in reversed(list(root.modules())):  # children first
-        if not _is_leaf(module) and not _is_container(module):
-            reason = _why_opaque(module, opaque, given if module is root else frozenset())
-            if reason is not None:
-                opaque[id(module)] = reason
+        if _is_leaf(module) or _is_container(module):
+            continue
+        reason = _why_opaque(module, closed, given if module is root else frozenset())
+        if reason is not None:
+            opaque[id(module)] = reason
+        if reason is not None or hooks_of(module):
+            closed.add(id(module))
     regions = Regions()
     seen: set[int] = set()
 
@@ -62,14 +66,24 @@ def find_regions(root: nn.Module, given: frozenset[str] = frozenset()) -> Region
         if id(module) in seen:
             return
         seen.add(id(module))
-        if not _is_container(module) and (id(module) not in opaque):
-            graph, defaults = _trace(module, opaque, given if module is root else frozenset())
-            regions.found.append(Region(path, module, graph, defaults))
-            return
         if id(module) in opaque:
             regions.refused.append((path, module, opaque[id(module)]))
+        if id(module) in opaque or _is_container(module):
+            for name, child in module.named_children():
+                walk(child, f"{path}.{name}" if path else name)
+            return
+        graph, defaults = _trace(module, closed, given if module is root else frozenset())
+        regions.found.append(Region(path, module, graph, defaults))
+        look_inside(module, path)
+
+    def look_inside(module: nn.Module, path: str) -> None:
+        """What the region does not look into is walked by itself."""
         for name, child in module.named_children():
-            walk(child, f"{path}.{name}" if path else name)
+            inner = f"{path}.{name}" if path else name
+            if id(child) in closed:
+                walk(child, inner)
+            else:
+                look_inside(child, inner)
 
     walk(root, "")
     return regions
@@ -87,19 +101,17 @@ def _is_leaf(module: nn.Module) -> bool:
 
 
 class _Tracer(fx.Tracer):
-    def __init__(self, opaque: dict[int, str]) -> None:
+    def __init__(self, closed: set[int]) -> None:
         super().__init__(autowrap_functions=(periodic_shuffle, periodic_unshuffle))
         self._autowrap_search.append(subpixel.nn)  # called as an attribute of their module, too
-        self.opaque = opaque
+        self.closed = closed
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Torch's and our layers, what does not trace, and what hooks listen to."""
-        return _is_leaf(m) or id(m) in self.opaque
+        return _is_leaf(m) or id(m) in self.closed
 
 
-def _trace(
-    module: nn.Module, opaque: dict[int, str], given: frozenset[str] = frozenset()
-) -> tuple[fx.Graph, dict[str, Any]]:
+def _trace(module: nn.Module, closed: set[int], given: frozenset[str] = frozenset()) -> tuple[fx.Graph, dict[str, Any]]:
     """The graph, for arguments with a default at their defaults unless they are `given`."""
     if _is_leaf(module):  # a layer by itself: a graph of one call
         graph = fx.Graph()
@@ -120,15 +132,13 @@ def _trace(
     # fx traces the class's forward; concrete_args would leave placeholders and assertions in the graph
     module.__class__ = type(kind.__name__, (kind,), {"forward": scope["forward"], "__module__": kind.__module__})
     try:
-        return _Tracer(opaque).trace(module), defaults
+        return _Tracer(closed).trace(module), defaults
     finally:
         module.__class__ = kind
 
 
-def _why_opaque(module: nn.Module, opaque: dict[int, str], given: frozenset[str]) -> str | None:
+def _why_opaque(module: nn.Module, closed: set[int], given: frozenset[str]) -> str | None:
     """Why the module's forward is not one graph, or None."""
-    if hooks_of(module):
-        return "it has hooks"
     if isinstance(module, torch.jit.ScriptModule):
         return "it is compiled by TorchScript"
     try:
@@ -144,7 +154,7 @@ def _why_opaque(module: nn.Module, opaque: dict[int, str], given: frozenset[str]
         for training in (True, False):
             for m in flags:
                 m.__dict__["training"] = training
-            graph, _ = _trace(module, opaque, given)
+            graph, _ = _trace(module, closed, given)
             codes.append(graph.python_code("self").src)
     except Exception as error:  # whatever a forward does with a value that has no value
         return "its forward does not trace: " + " ".join(str(error).split())[:160]

@@ -14,6 +14,7 @@ import click
 
 from subpixel import __version__
 from subpixel.cli.bench import bench
+from subpixel.cli.compare import compare
 from subpixel.cli.evaluate import evaluate
 from subpixel.cli.inspect import inspect
 from subpixel.cli.models import export, models
@@ -31,7 +32,7 @@ def cli() -> None:
     """Enlarge pictures with networks that compute in low-resolution space."""
 
 
-for verb in (upscale, models, evaluate, train, export, bench, rewrite, verify, inspect):
+for verb in (upscale, models, evaluate, compare, train, export, bench, rewrite, verify, inspect):
     cli.add_command(verb)
 
 

@@ -69,7 +69,9 @@ def onnx_graph(network: Network, weights: "Weights", metadata: dict[str, str] | 
                 continue
             case AddRemembered(name=name, repeat=repeat):
                 kept, width = remembered[name]
-                if repeat > 1:  # (c repeat) is a grouped 1x1 convolution with ones, which every runtime has
+                # One map is repeated by Add itself. (As a convolution with ones it makes OpenVINO 2026.4 give
+                # nothing at all in bf16 on some processors.)
+                if repeat > 1 and width > 1:  # (c repeat) is a grouped 1x1 convolution with ones
                     ones = f"x{index + 1}.ones"
                     unit = np.ones((width * repeat, 1, 1, 1), np.float32)
                     initializers[ones] = numpy_helper.from_array(unit, ones)

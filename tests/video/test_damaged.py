@@ -154,6 +154,12 @@ def test_the_kind_is_told_by_content_before_the_name(tmp_path: Path, photo: Path
     assert not is_video(tmp_path / "missing.png")
 
 
+def test_an_encoder_that_would_crash_is_not_asked(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.mkv", 2, size=(24, 16), codec="ffv1", pixel_format="yuv420p10le")
+    with pytest.raises(InputError, match="hevc of 10 bits takes frames from 64×64 pixels, not 48×32"):
+        enlarge(source, tmp_path / "out.mkv", codec="hevc")
+
+
 def test_memory_is_guarded_before_a_frame_is_decoded(tmp_path: Path) -> None:
     source = clips.make(tmp_path / "in.mkv", 2, size=(320, 240))
     with (

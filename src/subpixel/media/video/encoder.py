@@ -132,6 +132,11 @@ def plan_encoder(
             )
     if name == "h264" and max(width, height) > 16384:
         raise InputError(f"{info.name}: h264 holds frames up to 16384 pixels a side: choose --codec hevc or av1")
+    if name == "hevc" and layout.bits > 8 and min(width, height) < 64:
+        raise InputError(  # libx265 writes beyond its buffers there, which ends the process
+            f"{info.name}: hevc of {layout.bits} bits takes frames from 64×64 pixels, not {width}×{height}: "
+            "choose another --codec"
+        )
     rate = info.rate or Fraction(25)
     return EncoderPlan(
         codec=name,

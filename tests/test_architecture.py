@@ -57,7 +57,9 @@ ROOMS: dict[str, set[str]] = {
     "proof": {"writing", "reading", "graph", "refusal"},
     "moves": {"proof", "writing", "reading", "graph", "refusal"},
     "choice": {"writing", "reading", "graph", "entry", "refusal"},
-    "goals": {"choice", "moves", "proof", "writing", "reading", "graph", "entry", "refusal"},
+    "report": set(),
+    "devices": {"reading", "graph"},
+    "goals": {"devices", "choice", "moves", "proof", "writing", "reading", "graph", "entry", "refusal"},
     "modules": {"goals", "choice", "proof", "writing", "reading", "graph", "entry", "refusal"},
 }
 

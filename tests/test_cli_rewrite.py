@@ -58,6 +58,45 @@ def test_rewrite_then_verify(subpixel, model, tmp_path):
     assert "NOT equal" in out
 
 
+def test_reports_by_their_endings_and_a_device(subpixel, model, tmp_path):
+    sized = ("--input", "x=1x5x6x7")
+    code, out, err = subpixel(
+        "rewrite", "m.onnx", "-o", "o.onnx", "--goal", "lr", *sized, "--report", "r.json", "--report", "r.html"
+    )
+    assert (code, err) == (0, "")
+    assert json.loads((tmp_path / "r.json").read_text())["sites"][0]["before"][0]["op"] == "ConvTranspose"
+    assert "<svg" in (tmp_path / "r.html").read_text()
+    onnx.save(model, tmp_path / "m.onnx")
+    code, out, _ = subpixel("rewrite", "m.onnx", "-o", "o.onnx", "--profile", "coreml")
+    assert (code, "nothing to rewrite" in out) == (0, True)
+    (tmp_path / "mine.toml").write_text(
+        'device = "mine"\n[ConvTranspose]\nsupported = false\n[Reshape]\nsupported=false'
+    )
+    code, out, _ = subpixel("rewrite", "m.onnx", "-o", "o.onnx", "--profile", "mine.toml", "--json")
+    assert (code, json.loads(out)["rewritten"]) == (0, 1)
+    limits = ("ConvTranspose", "Conv")
+    (tmp_path / "mine.toml").write_text('device = "mine"' + "".join(f"\n[{op}]\nsupported = false" for op in limits))
+    code, out, _ = subpixel("rewrite", "m.onnx", "-o", "o2.onnx", "--profile", "mine.toml")
+    assert code == 1
+    assert "not met: ConvTranspose the_y: mine has no ConvTranspose" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert (tmp_path / "o2.onnx").exists()
+
+
+def test_the_cap_on_growth(subpixel, tmp_path):
+    made = graph(
+        [node("DepthToSpace", "x", "u", blocksize=4, mode="CRD"), node("Conv", "u w", "y", pads=[1] * 4)],
+        {"x": ["N", 256, "H", "W"]},
+        "y",
+        w=whole(16, 16, 3, 3),
+    )
+    onnx.save(made, tmp_path / "wide.onnx")
+    code, out, _ = subpixel("rewrite", "wide.onnx", "-o", "o.onnx", "--goal", "lr", "--growth", 1)
+    assert (code, "beyond the cap of 1×" in " ".join(out.split())) == (0, True)
+    code, out, _ = subpixel("rewrite", "wide.onnx", "-o", "o.onnx", "--goal", "lr", "--growth", "off")
+    assert (code, "1 of 1 site rewritten" in out) == (0, True)
+
+
 def test_inspect(subpixel, model):
     code, out, _ = subpixel("inspect", "m.onnx")
     assert code == 0
@@ -82,9 +121,14 @@ def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(subpixel, model,
         (1, "--input x=1x5x224x224", "m.onnx", "-o", "o.onnx"),
         (2, "no input 'z'", "m.onnx", "-o", "o.onnx", "--input", "x=1x5x6x7", "--input", "z=1"),
         (2, "never overwritten", "m.onnx", "-o", "m.onnx"),
-        (2, "name of a model", "m.onnx", "-o", "o.onnx", "--report", "m.onnx"),
+        (2, "needs that ending", "m.onnx", "-o", "o.onnx", "--report", "m.onnx"),
         (2, "needs that ending", "m.onnx", "-o", "o.txt"),
         (2, "is no name and shape", "m.onnx", "-o", "o.onnx", "--input", "x=1x0"),
+        (2, "give one of them", "m.onnx", "-o", "o.onnx", "--goal", "lr", "--profile", "tidl"),
+        (2, "belongs to --goal lr", "m.onnx", "-o", "o.onnx", "--lift"),
+        (2, "unknown profile 'tpu'", "m.onnx", "-o", "o.onnx", "--profile", "tpu"),
+        (1, "mine.toml does not exist", "m.onnx", "-o", "o.onnx", "--profile", "mine.toml"),
+        (2, "neither a number from 1 on nor off", "m.onnx", "-o", "o.onnx", "--growth", "much"),
     ]
     for expected, message, *arguments in cases:
         code, out, err = subpixel("rewrite", *arguments)

@@ -1,5 +1,6 @@
 """`subpixel rewrite`."""
 
+import json
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -11,15 +12,33 @@ from subpixel.cli.shapes import Shapes, input_option
 from subpixel.errors import OutputError, UsageError
 
 
+class _Growth(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.2 on
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        if value is None or value == "off":
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 1 <= number < float("inf"):
+            self.fail(f"{value!r} is neither a number from 1 on nor off", param, ctx)
+        return number
+
+
 @click.command(short_help="Spell a network's upsampling layers another way, proved equal.")
 @click.argument("model", type=PATH, metavar="MODEL.onnx")
 @click.option("-o", "--output", type=FILE, required=True, help="The .onnx file to write.")
 @click.option(
     "--goal",
     type=click.Choice(["fastest", "lr", "deconv"]),
-    default="fastest",
-    show_default=True,
-    help="fastest: measured here; lr: no transposed convolution left; deconv: no DepthToSpace left.",
+    help="fastest: measured here (default); lr: no transposed convolution left; deconv: no DepthToSpace left.",
+)
+@click.option(
+    "--profile",
+    metavar="NAME|FILE.toml",
+    help="Instead of a goal, a device: coreml, esp-dl, tidl, or a file that states its limits.",
 )
 @click.option(
     "--runtime",
@@ -30,52 +49,88 @@ from subpixel.errors import OutputError, UsageError
 )
 @input_option
 @threads_option
-@click.option("--report", type=FILE, metavar="R.json", help="Write the report, too: each site, its law and proof.")
+@click.option(
+    "--growth",
+    type=_Growth(),
+    default=16.0,
+    metavar="N",
+    help="How many times a site's weights may grow, or off.  [default: 16]",
+)
+@click.option("--lift", is_flag=True, help="With --goal lr: shuffles pass pointwise functions, convolutions pass them.")
+@click.option(
+    "--report",
+    "reports",
+    type=FILE,
+    multiple=True,
+    metavar="R.html|R.json",
+    help="Write the report, too: a page, or data, by the name's ending (repeatable).",
+)
 @json_option
 def rewrite(
     model: Path,
     output: Path,
-    goal: str,
+    goal: str | None,
+    profile: str | None,
     runtime: str,
     inputs: Shapes,
     threads: int | None,
-    report: Path | None,
+    growth: float | None,
+    lift: bool,
+    reports: tuple[Path, ...],
     as_json: bool,
-) -> None:
+) -> int:
     """Rewrite the upsampling layers of an ONNX network without changing what it computes.
 
     Every change is proved; what no law covers exactly stays as it is, with the reason. With goal fastest the
-    result is the original, unless the whole of the rewritten network runs faster.
+    result is the original, unless the whole of the rewritten network runs faster. With a profile exit code 1
+    says that the device still does not take all of the result.
     """
     from subpixel.media.atomic import write_atomically
 
-    _check_names(model, output, report)
+    _check_names(model, output, reports)
+    if profile is not None and goal is not None:
+        raise UsageError("--profile says what is wanted, and so does --goal: give one of them")
+    if lift and goal != "lr":
+        raise UsageError("--lift belongs to --goal lr: give both")
+    from subpixel.rewriting import page
     from subpixel.rewriting import rewrite as run
 
-    done = run(model, goal, runtime=runtime, threads=threads, inputs=inputs or None)
+    done = run(
+        model,
+        goal or "fastest",
+        runtime=runtime,
+        threads=threads,
+        inputs=inputs or None,
+        growth=growth,
+        lift=lift,
+        profile=profile,
+    )
     try:
         content = done.model.SerializeToString()
     except Exception as error:  # protobuf's own class differs between its versions
         raise OutputError(f"{output}: the rewritten model exceeds the 2 GB that one ONNX file may have") from error
     facts = {"model": str(model), "output": str(output), "bytes": len(content), **done.report}
     write_atomically(output, content)
-    if report is not None:
-        import json
-
-        write_atomically(report, (json.dumps(facts, ensure_ascii=False, indent=2) + "\n").encode())
+    for path in reports:
+        as_data = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+        write_atomically(path, (as_data if path.suffix.lower() == ".json" else page(facts)).encode())
     if as_json:
         print_json(facts)
     else:
         click.echo(rewriting_table(facts))
+    return 1 if facts.get("unmet") else 0
 
 
-def _check_names(model: Path, output: Path, report: Path | None) -> None:
+def _check_names(model: Path, output: Path, reports: tuple[Path, ...]) -> None:
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"-o {output}: networks are written as .onnx, so the name needs that ending")
     if _same(model, output):
         raise UsageError(f"-o {output} is the input itself, which is never overwritten: give another name")
-    if report is not None and (_same(report, model) or _same(report, output)):
-        raise UsageError(f"--report {report} is the name of a model: give another one")
+    for report in reports:
+        if report.suffix.lower() not in (".json", ".html"):
+            raise UsageError(f"--report {report}: reports are written as .html or .json, so the name needs that ending")
+        if _same(report, model) or _same(report, output):
+            raise UsageError(f"--report {report} is the name of a model: give another one")
 
 
 def _same(a: Path, b: Path) -> bool:
@@ -112,6 +167,9 @@ def rewriting_table(facts: dict[str, Any]) -> str:
     if facts["ms_before"] is not None and count:
         faster = facts["ms_before"] / facts["ms_after"]
         summary += f"; {_ms(facts['ms_before'])} → {_ms(facts['ms_after'])} ms, {faster:.2f}× as fast"
+    for item in facts.get("unmet", ()):
+        name = f"{item['op']} {item['node']}: " if item["node"] else ""
+        lines += _wrapped(f"not met: {name}{item['limit']}", "")
     lines += ["", *_wrapped(f"{facts['output']}  {summary}", "")]
     return "\n".join(lines).lstrip("\n")
 

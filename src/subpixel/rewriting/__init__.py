@@ -16,9 +16,11 @@ Whatever is not covered exactly raises `Refusal` on the way and is left alone. d
 """
 
 from subpixel.rewriting.choice.clock import Clock, RuntimeClock
+from subpixel.rewriting.devices.profile import profile_names
 from subpixel.rewriting.inspecting import inspect
 from subpixel.rewriting.reading.cuts import GOALS
+from subpixel.rewriting.report.page import page
 from subpixel.rewriting.rewriter import Rewritten, rewrite
 from subpixel.rewriting.verifying import verify
 
-__all__ = ["GOALS", "Clock", "Rewritten", "RuntimeClock", "inspect", "rewrite", "verify"]
+__all__ = ["GOALS", "Clock", "Rewritten", "RuntimeClock", "inspect", "page", "profile_names", "rewrite", "verify"]

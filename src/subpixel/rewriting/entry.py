@@ -27,6 +27,8 @@ def entry(node: NodeProto, **known: Any) -> Entry:
         "max_error": None,
         "proof": None,
         "smallest": None,
+        "before": None,
+        "after": None,
         "refused": None,
     }
     return {**blank, **known}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,12 +13,16 @@ from subpixel.errors import InputError, UsageError
 from subpixel.rewriting.choice import macs
 from subpixel.rewriting.choice.clock import Clock, RuntimeClock
 from subpixel.rewriting.choice.neighbourhood import input_feeds
+from subpixel.rewriting.devices.profile import Profile, read_profile
 from subpixel.rewriting.goals.change import Wish
+from subpixel.rewriting.goals.device import fit, lowered
 from subpixel.rewriting.goals.fastest import make_faster
 from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
+from subpixel.rewriting.graph.view import opset_of
 from subpixel.rewriting.reading.cuts import GOALS
+from subpixel.rewriting.verifying import verify
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,6 +53,7 @@ def rewrite(
     growth: float | None = ...,
     lift: bool = ...,
     clock: Clock | None = ...,
+    profile: str | None = ...,
 ) -> Rewritten: ...
 
 
@@ -75,6 +80,7 @@ def rewrite(
     growth: float | None = GROWTH,
     lift: bool = False,
     clock: Any = None,
+    profile: str | None = None,
 ) -> Any:
     """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
 
@@ -93,9 +99,12 @@ def rewrite(
         lift: with goal "lr", move shuffles behind pointwise functions too, so that all convolutions after an
             upsampling move before it (A9, A10); each then has s² times the maps.
         clock: measures instead of the runtime.
+        profile: instead of a goal, a device: its name (`profile_names()`), or a .toml file that states its limits.
+            Whatever the device does not take is spelled so that it does; what cannot be is listed in `unmet`.
 
     Raises:
-        UsageError: an unknown goal or runtime, `inputs` that fit no input, something that is no model.
+        UsageError: an unknown goal, runtime or profile, a profile beside a goal, `inputs` that fit no input,
+            something that is no model.
         InputError: the file is no valid ONNX model, holds NaN, or does not run; or open sizes that `fastest` needs.
     """
     if goal not in GOALS:
@@ -103,10 +112,15 @@ def rewrite(
     if is_module(model):
         from subpixel.rewriting.modules.rewriter import rewrite_module
 
+        if profile is not None:
+            raise UsageError("profiles are for ONNX models: export the module with torch.onnx.export first")
         if lift:
             raise UsageError("`lift` is for ONNX models: export the module with torch.onnx.export first")
         settings: dict[str, Any] = {"threads": threads, "inputs": inputs, "growth": growth, "clock": clock}
         return rewrite_module(model, goal, runtime=runtime or "torch", **settings)
+    if profile is not None and goal != "fastest":
+        raise UsageError(f"a profile says what is wanted, and so does goal {goal!r}: give one of them")
+    device = None if profile is None else read_profile(profile)
     original = load(model)
     refuse_nan(original, "the model" if isinstance(model, ModelProto) else str(model))
     copy = ModelProto()
@@ -117,7 +131,13 @@ def rewrite(
     if inputs:
         input_feeds(copy, inputs)  # refuses what fits no input
     wish = Wish(goal, growth, macs.shapes_of(copy, inputs))
-    if goal == "fastest":
+    if device is not None:
+        copy = _in_its_opset(copy, device, inputs)
+        outcome, unmet = fit(copy, replace(wish, goal="device"), device)
+        whole: dict[str, Any] = {"profile": device.name, "device": device.device, "source": device.source}
+        whole |= {"unmet": unmet, "opset_before": opset_of(original), "opset_after": opset_of(copy)}
+        whole |= {"sites": outcome.entries, "rewritten": outcome.rewritten, "ms_before": None, "ms_after": None}
+    elif goal == "fastest":
         whole = make_faster(original, copy, wish, clock or RuntimeClock(runtime or "onnxruntime", threads), inputs)
     else:
         outcome = rewrite_graph(copy, wish)
@@ -128,4 +148,15 @@ def rewrite(
     if fault:
         raise AssertionError(f"rewriting made an invalid model: {fault}")
     errors = [site["max_error"] for site in whole["sites"] if site["max_error"] is not None]
-    return Rewritten(copy, {"goal": goal, **whole, "max_error": max(errors, default=0.0)})
+    return Rewritten(copy, {"goal": "device" if device else goal, **whole, "max_error": max(errors, default=0.0)})
+
+
+def _in_its_opset(model: ModelProto, device: Profile, inputs: dict[str, Sequence[int]] | None) -> ModelProto:
+    """The model in the highest opset that the device reads, if it runs to the same; otherwise as it is."""
+    converted = lowered(model, device)
+    if converted is model:
+        return model
+    try:
+        return converted if verify(model, converted, inputs=inputs)["equal"] else model
+    except (InputError, UsageError):  # open sizes, or it does not run: nothing is known of the conversion
+        return model

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto
 
 from subpixel.algebra import Cells, Op
 from subpixel.rewriting.choice import macs
 from subpixel.rewriting.entry import Entry, entry
 from subpixel.rewriting.graph.edit import names_in
-from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.graph.sketch import sketch
+from subpixel.rewriting.graph.view import Input, View, infer, standalone, types_of
+from subpixel.rewriting.moves.commute import Swap
 from subpixel.rewriting.proof.prove import Proof, prove
 from subpixel.rewriting.reading.chains import find_chains, read_all
 from subpixel.rewriting.reading.cuts import like
@@ -93,7 +95,20 @@ def weights_of(view: View, site: Site) -> int:
     return sum(value.size for value in values if value is not None and value.dtype.kind == "f")
 
 
-def entry_of(site: Site, built: Built, proof: Proof, before: int, wish: Wish) -> Entry:
+def _shapes_after(view: View, site: Site, built: Built, wish: Wish) -> macs.Shapes:
+    """Shapes of what was written, where those of the sources are known."""
+    inputs: list[Input] = []
+    for name in site.sources:
+        shape = wish.shapes.get(name)
+        if shape is None:
+            return {}
+        inputs.append((name, view.dtype(name) or TensorProto.FLOAT, list(shape)))
+    types = types_of(infer(standalone(built.nodes, inputs, site.output, built.weights, view.opset)).graph)
+    stated = {name: [n for n in dims if isinstance(n, int)] for name, (_, dims) in types.items() if dims is not None}
+    return {name: tuple(dims) for name, dims in stated.items() if len(dims) == len(types[name][1] or ())}
+
+
+def entry_of(view: View, site: Site, built: Built, proof: Proof, before: int, wish: Wish) -> Entry:
     least = [shortest(layer) for layer in built.layers if isinstance(layer, Cells)]
     return entry(
         site.node,
@@ -110,9 +125,20 @@ def entry_of(site: Site, built: Built, proof: Proof, before: int, wish: Wish) ->
         weights_before=before,
         weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f"),
         smallest=[max(axis) for axis in zip(*least, strict=True)] if least else None,
+        before=sketch(site.nodes, view.constant, wish.shapes),
+        after=sketch(built.nodes, built.weights.get, _shapes_after(view, site, built, wish)),
     )
 
 
-def commuted(resize: NodeProto, error: float, count: int) -> Entry:
-    proof = {"normal_form": False, "sizes": count, "bit_equal_on_integers": False}
-    return entry(resize, law="A7", form="1×1 convolution first", max_error=error, proof=proof)
+def commuted(view: View, resize: NodeProto, conv: NodeProto, swapped: Swap, wish: Wish) -> Entry:
+    """The entry of a 1×1 convolution that moved before a resize."""
+    constant = dict(swapped.weights).get
+    return entry(
+        resize,
+        law="A7",
+        form="1×1 convolution first",
+        max_error=swapped.error,
+        proof={"normal_form": False, "sizes": swapped.sizes, "bit_equal_on_integers": False},
+        before=sketch([resize, conv], view.constant, wish.shapes),
+        after=sketch(swapped.nodes, lambda name: view.constant(name) if constant(name) is None else constant(name)),
+    )

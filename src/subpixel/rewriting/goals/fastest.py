@@ -96,12 +96,12 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
         if readings.get(resize.output[0]) is not None:
             continue  # a resize with a kernel has this form among its others
         try:
-            nodes, weights, error, count = swap(view, resize, conv, readings, set(taken))
+            moved = swap(view, resize, conv, readings, set(taken))
         except Refusal:
             continue
-        shown = partial(commuted, resize, error, count)
+        shown = partial(commuted, view, resize, conv, moved, wish)
         text = f"{resize.op_type} {[a.SerializeToString() for a in resize.attribute]} 1×1 {conv.output[0]}"
-        form = FastForm("1×1 convolution first", nodes, weights, shown)
+        form = FastForm("1×1 convolution first", moved.nodes, moved.weights, shown)
         found.append(Alternative(resize, "A7", (resize, conv), (resize.input[0],), conv.output[0], (form,), text))
     covered = {name for a in found for node in a.nodes for name in node.output}
     for node in view.graph.node:
@@ -112,4 +112,4 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
 
 def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
     proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
-    return entry_of(site, built, proof, weights_of(view, site), wish)
+    return entry_of(view, site, built, proof, weights_of(view, site), wish)

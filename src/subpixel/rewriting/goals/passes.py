@@ -56,8 +56,8 @@ def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
     for _ in range(PASSES):
         before = outcome.rewritten
         if wish.goal != "deconv":
-            _over_graphs(model, partial(_commute_all, outcome=outcome))
-        _over_graphs(model, partial(_rewrite_all, wish=wish, outcome=outcome))
+            over_graphs(model, partial(_commute_all, wish=wish, outcome=outcome))
+        over_graphs(model, partial(_rewrite_all, wish=wish, outcome=outcome))
         if outcome.rewritten == before:
             break
     # what still stands; nodes of our own are not the caller's concern
@@ -78,7 +78,7 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
     view = View(model.graph, opset_of(model), types_of(infer(model).graph))
     for run in swaps(view):
         trial, tried = swapped(model, run, view), Outcome()
-        _over_graphs(trial, partial(_rewrite_all, wish=wish, outcome=tried))
+        over_graphs(trial, partial(_rewrite_all, wish=wish, outcome=tried))
         if tried.rewritten:
             model.CopyFrom(trial)
             outcome.done += tried.done
@@ -86,7 +86,7 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
     return False
 
 
-def _over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:
+def over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:
     """Edit every graph of the model, inner ones first."""
 
     def walk(graph: GraphProto, inferred: GraphProto, outer: View | None) -> None:
@@ -99,17 +99,17 @@ def _over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:
     walk(model.graph, infer(model).graph, None)
 
 
-def _commute_all(view: View, outcome: Outcome) -> list[Edit]:
+def _commute_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     readings, _ = read_all(view)
     edits, taken = [], names_in(view)
     for resize, conv in find_commuting(view, readings):
         try:
-            nodes, weights, error, count = swap(view, resize, conv, readings, taken)
+            moved = swap(view, resize, conv, readings, taken)
         except Refusal as refusal:
             outcome.refuse(resize, refusal)
             continue
-        edits.append(Edit(conv.output[0], nodes, weights))
-        outcome.done.append(commuted(resize, error, count))
+        edits.append(Edit(conv.output[0], moved.nodes, moved.weights))
+        outcome.done.append(commuted(view, resize, conv, moved, wish))
     return edits
 
 
@@ -127,7 +127,7 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
                 reason = reason or refusal
                 continue
             edits.append(Edit(site.output, built.nodes, built.weights))
-            outcome.done.append(entry_of(site, built, proof, before, wish))
+            outcome.done.append(entry_of(view, site, built, proof, before, wish))
             break
         else:
             assert reason is not None

@@ -5,6 +5,7 @@ This is the only law that reaches align_corners and fractional factors. It needs
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,18 @@ def find_commuting(view: View, readings: dict[str, Reading]) -> list[tuple[NodeP
     return pairs
 
 
-def swap(
-    view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Reading], taken: set[str]
-) -> tuple[list[NodeProto], dict[str, NDArray[Any]], float, int]:
-    """Convolution first, resize second, and what comparing the two showed.
+@dataclass(frozen=True, eq=False)
+class Swap:
+    """Nodes and weights of the two in their new order; the largest difference met, and at how many sizes."""
+
+    nodes: list[NodeProto]
+    weights: dict[str, NDArray[Any]]
+    error: float
+    sizes: int
+
+
+def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Reading], taken: set[str]) -> Swap:
+    """Convolution first, resize second, compared with what was there.
 
     Raises:
         Refusal: the resize depends on the number of maps in a way that is not known, or the runs differ.
@@ -84,7 +93,7 @@ def swap(
         after = standalone(nodes, inputs, conv.output[0], {**constants, **weights, **stated}, view.opset)
         error, ran = compare(before, after, [{resize.input[0]: size}], 4 * C + 64, False)
         worst, count = max(worst, error), count + ran
-    return nodes, weights, worst, count
+    return Swap(nodes, weights, worst, count)
 
 
 def _trials(

@@ -49,9 +49,23 @@ def every_site(view: Wiring, chains: list[Chain]) -> list[Site]:
     return list(reversed(unique.values()))
 
 
+def sites_at(view: Wiring, chains: list[Chain], node: NodeProto) -> list[Site]:
+    """Every site that this node is part of, the node alone first; a resize last, since a kernel after it is cheaper."""
+    alone = [site for site in _single_sites(chains) if any(n is node for n in site.nodes)]
+    found = [site for site in every_site(view, chains) if any(n is node for n in site.nodes)]
+    found = sorted((s for s in found if len(s.nodes) > 1), key=lambda site: len(site.nodes))
+    return [*found, *alone] if node.op_type in ("Resize", "Upsample") else [*alone, *found]
+
+
+def _single_sites(chains: list[Chain]) -> list[Site]:
+    """Each upsampling by itself."""
+    readings = [(chain, i) for chain in chains for i, r in enumerate(chain.readings) if has(r, UPSAMPLERS)]
+    return [site_of(chain.part(i, i + 1)) for chain, i in readings]
+
+
 def like(view: Wiring, site: Site, chains: list[Chain]) -> list[Site]:
     """The site found again in another graph: the one that reads and writes what it does."""
-    found = every_site(view, chains)
+    found = [*every_site(view, chains), *_single_sites(chains)]
     same = [copy for copy in found if copy.output == site.output and copy.sources == site.sources]
     return [copy for copy in same if len(copy.terms) == len(site.terms)][:1]
 
@@ -125,14 +139,16 @@ def _deconv_sites(chain: Chain) -> list[Site]:
             continue
         if has(reading, layers.PeriodicShuffle):
             start = start_of(chain.part(used, i + 1))
-            part = chain.part(used + (start or 0), i + 1)
-            sites.append(site_of(part, "A5"))
-            used = i + 1
+            stop = i + 1
+            while stop < len(chain.readings) and has(chain.readings[stop], layers.PeriodicShuffle):
+                stop += 1  # PS ∘ PS is one PS
+            sites.append(site_of(chain.part(used + (start or 0), stop), "A5"))
+            used = stop
         elif has(reading, (layers.Resize, layers.ZeroInsertion)):
-            stop = next((j for j in range(i + 1, len(chain.readings)) if _stops(chain.readings[j])), None)
-            if stop is not None and has(chain.readings[stop], layers.Convolution):
-                sites.append(site_of(chain.part(i, stop + 1), None))
-                used = stop + 1
+            last = next((j for j in range(i + 1, len(chain.readings)) if _stops(chain.readings[j])), None)
+            if last is not None and has(chain.readings[last], layers.Convolution):
+                sites.append(site_of(chain.part(i, last + 1), None))
+                used = last + 1
     return sites
 
 

@@ -39,7 +39,11 @@ def _transposed(view: View, nodes: tuple[NodeProto, ...], before: Sizes, split: 
     _, middle, last = nodes
     perm = next((list(helper.get_attribute_value(a)) for a in middle.attribute if a.name == "perm"), None)
     d = len(before) - 2
-    if perm is None or d < 1 or len(split) != 2 + 2 * d or sorted(perm) != list(range(2 + 2 * d)):
+    if perm is None or d < 1 or sorted(perm) != list(range(len(split))):
+        return None
+    if len(split) == 3 + d and d > 1:
+        return _along_one_axis(view, nodes, before, split, perm)
+    if len(split) != 2 + 2 * d:
         return None
     after = _reshaped(view, last, tuple(split[j] for j in perm))
     if after is None or len(after) != len(before) or split[0] != before[0] or after[0] != before[0]:
@@ -71,6 +75,26 @@ def _transposed(view: View, nodes: tuple[NodeProto, ...], before: Sizes, split: 
             if fits and after[1] == whole and after[2:] == coarse:
                 factor = tuple(s.times for s in r)
                 return _reading(nodes, before, PeriodicUnshuffle(C.times, factor, order))  # type: ignore[arg-type]
+    return None
+
+
+def _along_one_axis(
+    view: View, nodes: tuple[NodeProto, ...], before: Sizes, split: Sizes, perm: list[int]
+) -> Reading | None:
+    """PS along one of several axes: n (o r) l… or n (r o) l…, r moved behind one of the l."""
+    d, after = len(before) - 2, _reshaped(view, nodes[2], tuple(split[j] for j in perm))
+    if after is None or split[0] != before[0] or after[0] != before[0] or split[3:] != before[2:]:
+        return None
+    for order, at, phase in (("crd", 1, 2), ("dcr", 2, 1)):
+        for axis in range(d):
+            expected = [0, at, *(j for i in range(d) for j in ([3 + i, phase] if i == axis else [3 + i]))]
+            O, r = split[at], split[phase]
+            if perm != expected or O.of or r.of or before[1] != O * r or after[1] != O:
+                continue
+            finer = tuple(b * r if i == axis else b for i, b in enumerate(before[2:]))
+            if after[2:] == finer:
+                factor = tuple(r.times if i == axis else 1 for i in range(d))
+                return _reading(nodes, before, PeriodicShuffle(O.times, factor, order))  # type: ignore[arg-type]
     return None
 
 

@@ -12,7 +12,7 @@ from subpixel.algebra.lower import minimal_crop, pad_first
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.join import folded
 from subpixel.rewriting.writing.plans import write_cells, write_plan
-from subpixel.rewriting.writing.writer import Writer
+from subpixel.rewriting.writing.writer import Shuffles, Writer
 
 _NAMES = {
     "shuffle": "convolution + shuffle",
@@ -30,6 +30,7 @@ class Form:
     layer: Op | Cells
     plan: Plan | None
     macs: int
+    shuffles: Shuffles = "node"
 
     @property
     def lattice(self) -> tuple[Any, ...] | None:
@@ -47,6 +48,7 @@ class Form:
         Raises:
             Refusal: ONNX has no node for a part of it.
         """
+        writer.shuffles = self.shuffles
         if isinstance(self.layer, Cells):
             return write_cells(writer, self.layer, x)
         assert self.plan is not None
@@ -59,9 +61,14 @@ def forms(layer: Op | Cells, chain: tuple[Layer, ...], goal: str, opset: int) ->
     Raises:
         Refusal: there is none; the reason is the last one's.
     """
+    if goal == "device":
+        found = _in_all_shuffles(forms(layer, chain, "fastest", opset))
+        alone = len(chain) == 1 and isinstance(chain[0], layers.PeriodicShuffle)
+        return [*found, *forms(layer, chain, "deconv", opset)] if alone else found
     if goal != "deconv" and len(chain) == 1 and isinstance(chain[0], layers.PeriodicShuffle) and isinstance(layer, Op):
         return [Form("shuffle", layer, Plan("shuffle", chain, (0,) * layer.dim, layer.lengths), 0)]  # it is one
-    found, reason = [], "no spelling fits"
+    found = []
+    reason = "no spelling fits"
     early = None if goal == "deconv" else _convolve_first(chain)
     if early is not None:
         single = layer if isinstance(layer, Op) else layer.interior
@@ -85,6 +92,20 @@ def forms(layer: Op | Cells, chain: tuple[Layer, ...], goal: str, opset: int) ->
         raise Refusal(reason, "A5" if goal == "deconv" else "A2")
     # many small convolutions and a concatenation must save more than a rounding error
     return sorted(found, key=lambda form: form.macs * (1.5 if "phase" in form.name else 1))
+
+
+_SPELLED: dict[Shuffles, str] = {
+    "node": "",
+    "reshape": ", as Reshape–Transpose–Reshape",
+    "axes": ", as Reshape–Transpose–Reshape axis by axis",
+}
+
+
+def _in_all_shuffles(found: list[Form]) -> list[Form]:
+    """Every form with every spelling of its shuffle, those with one node for it first."""
+    shuffled = [form for form in found if "shuffle" in form.name or "phase" in form.name]
+    ways = [(shuffles, text) for shuffles, text in _SPELLED.items() if text]
+    return found + [replace(form, shuffles=s, name=form.name + text) for s, text in ways for form in shuffled]
 
 
 def _convolve_first(chain: tuple[Layer, ...]) -> tuple[Layer, ...] | None:

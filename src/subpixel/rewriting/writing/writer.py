@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from subpixel.algebra import layers, nearest_offset
 from subpixel.rewriting.refusal import Refusal
 
+Shuffles = Literal["node", "reshape", "axes"]
 END = np.iinfo(np.int64).max
 
 
@@ -32,7 +33,8 @@ class Writer:
         taken: names in use; grows with every new one.
         hint: what new names begin with.
         symbols: sizes of what is read are written as symbols in the graph.
-        shuffle_node: write PS as DepthToSpace where it can be, not as Reshape–Transpose–Reshape.
+        shuffles: how PS is written: as DepthToSpace where it can be ("node"), as Reshape–Transpose–Reshape over all
+            axes at once ("reshape": 2 + 2d dimensions) or axis by axis ("axes": 3 + d dimensions).
     """
 
     opset: int
@@ -40,7 +42,7 @@ class Writer:
     taken: set[str]
     hint: str
     symbols: bool = False
-    shuffle_node: bool = True
+    shuffles: Shuffles = "node"
     nodes: list[NodeProto] = field(default_factory=list)
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -131,9 +133,11 @@ class Writer:
     def _(self, layer: layers.PeriodicShuffle, x: str) -> str:
         r, d = layer.factor, len(layer.factor)
         old = layer.order == "crd" and self.opset < 11  # DepthToSpace had no mode before
-        if self.shuffle_node and d == 2 and r[0] == r[1] and not old:
+        if self.shuffles == "node" and d == 2 and r[0] == r[1] and not old:
             mode = {} if self.opset < 11 else {"mode": layer.order.upper()}
             return self.add("DepthToSpace", [x], blocksize=r[0], **mode)
+        if self.shuffles == "axes" and d > 1:
+            return self._axis_by_axis(layer, x)
         O = layer.maps
         if layer.order == "crd":  # n (o r…) l… → n o (l r)…
             split, perm = [O, *r], [0, 1, *(j for i in range(d) for j in (2 + d + i, 2 + i))]
@@ -148,6 +152,24 @@ class Writer:
         y = self.add("Transpose", [y], perm=perm)
         finer = self.add("Mul", [size, self.integers(r)])
         return self.add("Reshape", [y, self.add("Concat", [self.integers([0, O]), finer], axis=0)])
+
+    def _axis_by_axis(self, layer: layers.PeriodicShuffle, x: str) -> str:
+        """PS as one shuffle per axis. The last phase is innermost in `(o φ)`, the first outermost in `(φ o)`."""
+        d, crd = len(layer.factor), layer.order == "crd"
+        maps, kept, size = layer.maps * prod(layer.factor), range(3, 3 + d), self.spatial(x)
+        for axis in reversed(range(d)) if crd else range(d):
+            r = layer.factor[axis]
+            if r == 1:
+                continue
+            maps //= r
+            split = [maps, r] if crd else [r, maps]
+            at, phase = (1, 2) if crd else (2, 1)  # n (o r) l… → n o (l r)…, n (r o) l… → n o (l r)…
+            perm = [0, at, *(j for i, j in enumerate(kept) for j in ([j, phase] if i == axis else [j]))]
+            y = self.add("Reshape", [x, self.add("Concat", [self.integers([0, *split]), size], axis=0)])
+            y = self.add("Transpose", [y], perm=perm)
+            size = self.add("Mul", [size, self.integers([r if i == axis else 1 for i in range(d)])])
+            x = self.add("Reshape", [y, self.add("Concat", [self.integers([0, maps]), size], axis=0)])
+        return x
 
     @layer.register
     def _(self, layer: layers.Resize, x: str) -> str:

@@ -1,0 +1,1 @@
+"""The report for people: a page that needs nothing but itself."""

@@ -1,0 +1,116 @@
+"""The report as a page: it fetches nothing, says in words what it draws, and takes any name for a name."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import onnx
+
+from rewrite.graphs import graph, node, whole
+from subpixel.rewriting import page, rewrite
+
+_VOID = {"meta", "rect", "path", "br"}
+
+
+class Page(HTMLParser):
+    """Every element in order, and whether they nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def model(name: str = "up") -> onnx.ModelProto:
+    made = graph(
+        [
+            node("ConvTranspose", "x w b", "p", strides=[2, 2], pads=[1] * 4),
+            node("Relu", "p", "r"),
+            node("Resize", "r - s", "u", mode="linear"),
+            node("Conv", "u v", "c", pads=[1] * 4),
+            node("Resize", "c - s", "y", mode="linear", coordinate_transformation_mode="align_corners"),
+        ],
+        {"x": ["N", 5, "H", "W"]},
+        "y",
+        w=whole(5, 3, 4, 4),
+        b=whole(3),
+        v=whole(2, 3, 3, 3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    made.graph.node[0].name = name
+    return made
+
+
+def parsed(report: dict[str, Any]) -> Page:
+    return Page(page(report))
+
+
+def test_everything_is_there_and_nothing_is_fetched() -> None:
+    report = rewrite(model(), "lr", inputs={"x": [1, 5, 12, 9]}).report
+    shown = parsed(report)
+    text = "".join(shown.text)
+    for site in report["sites"]:
+        assert site["node"] in text
+        assert (site["form"] or site["refused"]) in text
+    drawn = [attributes for tag, attributes in shown.elements if tag == "svg"]
+    assert len(drawn) == 4  # before and after, two sites
+    labels = [attributes["aria-label"] or "" for attributes in drawn]
+    assert all(attributes["role"] == "img" for attributes in drawn)
+    assert labels[0] == "Before the rewrite: ConvTranspose (4×4, 5→3 maps, stride 2×2)"
+    assert labels[1].startswith("After the rewrite: Conv (2×2, 5→12 maps), then DepthToSpace (×2 CRD)")
+    assert "× Conv" in labels[3]  # many border cells are one box
+    for tag, attributes in shown.elements:
+        assert tag not in ("script", "link", "img", "iframe", "object")
+        assert not (attributes.get("src") or "").strip()
+        assert (attributes.get("href") or "#").startswith("#")
+    assert "url(http" not in page(report)
+    assert any(tag == "meta" and attributes.get("name") == "viewport" for tag, attributes in shown.elements)
+
+
+def test_a_diagram_says_what_the_graph_does() -> None:
+    """Boxes and arrows of the first site: one per node, an arrow per value read and one out of the end."""
+    report = rewrite(model(), "lr").report
+    (site,) = [s for s in report["sites"] if s["node"] == "up"]
+    assert [n["op"] for n in site["before"]] == ["ConvTranspose"]
+    assert [n["op"] for n in site["after"]] == ["Conv", "DepthToSpace", "Slice"]
+    for before, after in zip(site["after"], site["after"][1:], strict=False):
+        assert after["reads"] == [before["writes"]]
+    assert site["after"][-1]["writes"] == "p"
+
+
+def test_names_are_text_whatever_they_hold() -> None:
+    evil = "<script>alert(1)</script>\"'&"
+    report = {**rewrite(model(evil), "lr").report, "model": evil}
+    shown = parsed(report)
+    assert "script" not in [tag for tag, _ in shown.elements]
+    assert evil in "".join(shown.text)
+
+
+def test_a_report_without_any_site_and_one_of_a_device() -> None:
+    plain = graph([node("Conv", "x w", "y")], {"x": [1, 5, 6, 7]}, "y", opset=13, w=whole(3, 5, 3, 3))
+    assert "0 of 0" in "".join(parsed(rewrite(plain, "lr").report).text)
+    report = rewrite(model(), profile="esp-dl").report
+    assert report["unmet"]
+    shown = parsed(report)
+    assert "What the device still does not take" in shown.text
+    assert report["source"] in [attributes.get("href") for tag, attributes in shown.elements if tag == "a"]

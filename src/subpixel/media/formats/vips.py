@@ -4,6 +4,7 @@ Its rows come from the file as they are asked for, so that a picture larger than
 """
 
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from subpixel.media.formats.raster import Raster, Rows
 from subpixel.media.metadata import Metadata, settled
 
 _READABLE = {"PNG": "pngload_source", "JPEG": "jpegload_source", "TIFF": "tiffload_source"}
-_JFIF = 20  # bytes of a JPEG's start and its JFIF segment
+_START = 20  # bytes of a JPEG up to the end of its JFIF segment, if it has one
 _ON_DISK_FROM = "64m"  # a turned picture is unpacked to a temporary file, which has any row at hand
 
 
@@ -182,19 +183,18 @@ class JpegRows:
             vips = _library()
             source = vips.Source.new_from_descriptor(reading)
             image = vips.Image.pngload_source(source, access="sequential", fail_on="error").copy()
-            if metadata.dpi:
-                image = image.copy(xres=metadata.dpi[0] / 25.4, yres=metadata.dpi[1] / 25.4)
             target = vips.TargetCustom()
             head = bytearray()
 
             def write(data: bytes) -> int:
-                """The encoder's bytes, with our own segments behind its first one, JFIF's."""
-                if len(head) >= _JFIF:
+                """The encoder's bytes, with our own segments before its first one, or behind its JFIF segment."""
+                if len(head) >= _START:
                     file.write(data)
                 else:
                     head.extend(data)
-                    if len(head) >= _JFIF:
-                        file.write(bytes(head[:_JFIF]) + segments(metadata) + bytes(head[_JFIF:]))
+                    if len(head) >= _START:
+                        after = 4 + int.from_bytes(head[4:6], "big") if head[2:4] == b"\xff\xe0" else 2
+                        file.write(b"\xff\xd8" + segments(metadata) + bytes(head[after:]))
                 return len(data)
 
             target.on_write(write)
@@ -207,8 +207,10 @@ class JpegRows:
 
 
 def segments(metadata: Metadata) -> bytes:
-    """EXIF, XMP and colour profile as a JPEG's application segments; what does not fit into one is left out."""
-    out = []
+    """JFIF, EXIF, XMP and colour profile as a JPEG's application segments; what does not fit is left out."""
+    across, down = (min(round(value), 65535) for value in metadata.dpi or (1, 1))
+    unit = 1 if metadata.dpi else 0  # per inch, or only the form of a pixel
+    out = [(0xE0, struct.pack(">5sBBBHHBB", b"JFIF\0", 1, 1, unit, across, down, 0, 0))]
     if metadata.exif and len(metadata.exif) <= 65527:
         out.append((0xE1, b"Exif\0\0" + metadata.exif))
     if metadata.xmp and len(metadata.xmp) <= 65502:

@@ -18,12 +18,14 @@ from subpixel.models.network import (
     Activation,
     AddRemembered,
     Convolution,
+    Interpolation,
     Network,
     PeriodicShuffle,
     Remember,
     TransposedConvolution,
 )
 from subpixel.models.onnx_graph import onnx_graph
+from subpixel.models.references import drcn, fsrcnn, fsrcnn_s, recursive, srcnn, srcnn_955, vdsr
 from subpixel.models.trained import WEIGHTS
 from subpixel.runtime import open_session
 
@@ -63,6 +65,14 @@ NETWORKS = {
         ),
         channels=3,
     ),
+    "srcnn, one layer fewer, in colour": Network(
+        "interpolated",
+        3,
+        (Interpolation(3), Convolution("a", 3, 4, 5), Activation("relu"), Convolution("b", 4, 3, 3)),
+        channels=3,
+    ),
+    "drcn, narrow": recursive("recursive", 2, 4, 3),
+    "one recursion": recursive("recursive", 2, 3, 1),
     "nano x3": nano(3),
     "small x4": small(4),
     "recursion with shared weights": Network(
@@ -105,6 +115,8 @@ def test_graph_equals_module(name):
     ours = open_session(graph, runtime="onnxruntime", threads=1).run(x)
     if "tanh" in name:  # not exact in any two libraries
         np.testing.assert_allclose(ours, module, atol=1e-4)
+    elif any(isinstance(step, Interpolation) for step in network.steps):  # its kernel is no integer
+        np.testing.assert_allclose(ours, module, atol=1e-6 * np.abs(module).max())
     else:
         assert np.array_equal(ours, module)
         assert np.abs(module).max() > 0
@@ -139,6 +151,34 @@ def test_counts_of_espcn():
     # FIELD: 5.21 GMAC for a 1080p output at x3
     assert network.macs_per_lr_pixel * 640 * 360 == pytest.approx(5.21e9, rel=1e-3)
     assert all(espcn(scale).parameter_count <= 25_000 for scale in (2, 3, 4))
+
+
+def test_counts_of_the_references():
+    """The papers count kernels without biases, and FSRCNN without its slopes."""
+
+    def kernels(network):
+        return sum(np.prod(s) for n, s in network.parameters().items() if n.endswith(".weight") and len(s) == 4)
+
+    assert [kernels(f(3)) for f in (srcnn, srcnn_955, fsrcnn, fsrcnn_s)] == [8_032, 57_184, 12_464, 3_937]
+    assert kernels(drcn(3)) == 1_774_080
+    assert kernels(vdsr(3)) == 664_704
+    # At HR each LR pixel costs r² times the kernel; DRCN's one layer is paid for in each of its 16 recursions.
+    assert srcnn_955(3).macs_per_lr_pixel == 9 * 57_184
+    assert drcn(2).macs_per_lr_pixel == 4 * (2_304 + 589_824 + 16 * (589_824 + 589_824 + 2_304))
+    assert fsrcnn(3).macs_per_lr_pixel == 12_464  # as HR's deconvolution costs 81 for each of its LR pixels and maps
+    assert drcn(3).receptive_field == vdsr(3).receptive_field == 17
+
+
+def test_interpolation_is_matlab_s_bicubic_inside():
+    from subpixel.media.resample import imresize
+
+    picture = np.random.default_rng(2).uniform(0, 1, (13, 17)).astype(np.float32)
+    for scale in (2, 3, 4):
+        network = Network("bicubic", scale, (Interpolation(scale),))
+        session = open_session(onnx_graph(network, {}), runtime="onnxruntime", threads=1)
+        ours = session.run(picture[None, None])[0, 0]
+        inside = slice(2 * scale, -2 * scale)
+        np.testing.assert_allclose(ours[inside, inside], imresize(picture, scale)[inside, inside], atol=1e-6)
 
 
 def test_counts_of_the_family():

@@ -12,10 +12,13 @@ from subpixel.models.network import (
     Activation,
     AddRemembered,
     Convolution,
+    Interpolation,
     Network,
     PeriodicShuffle,
+    Recall,
     Remember,
     TransposedConvolution,
+    WeightedSum,
 )
 
 
@@ -51,6 +54,10 @@ class NetworkModule(nn.Module):
         return {name: self.weight(name).detach().cpu().numpy().copy() for name in self.network.parameters()}
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.forward_and_remember(x)[0]
+
+    def forward_and_remember(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The result, and what every `Remember` kept, by its name (DRCN's predictions are supervised)."""
         remembered: dict[str, Tensor] = {}
         for step in self.network.steps:
             match step:
@@ -73,8 +80,18 @@ class NetworkModule(nn.Module):
                     x = F.prelu(x, self.weight(f"{name}.slope"))
                 case PeriodicShuffle(scale=r):
                     x = F.pixel_shuffle(x, r)
+                case Interpolation(scale=r):
+                    kernel = torch.from_numpy(step.phases).to(x)[:, None].repeat(x.shape[1], 1, 1, 1)
+                    border = [kernel.shape[-1] // 2] * 4
+                    phases = F.conv2d(F.pad(x, border, mode="replicate"), kernel, groups=x.shape[1])
+                    x = F.pixel_shuffle(phases, r)
+                case Recall(name=name):
+                    x = remembered[name]
+                case WeightedSum(name=name, parts=parts):
+                    weight = self.weight(f"{name}.weight")
+                    x = torch.stack([weight[d] * remembered[part] for d, part in enumerate(parts)]).sum(0)
                 case Remember(name=name):
                     remembered[name] = x
                 case AddRemembered(name=name, repeat=repeat):
                     x = x + remembered[name].repeat_interleave(repeat, dim=1)
-        return x
+        return x, remembered

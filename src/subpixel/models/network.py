@@ -6,7 +6,11 @@ carry the same `name` share their weights (DRCN's recursion); `Remember` and `Ad
 
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,35 @@ class PeriodicShuffle:
 
 
 @dataclass(frozen=True)
+class Interpolation:
+    """Bicubic interpolation of every map as MATLAB's imresize computes it, but that the border is repeated.
+
+    It is one fixed convolution in LR space, r² phases of a kernel of odd size, then the shuffle (law A7).
+    """
+
+    scale: int
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    @property
+    def phases(self) -> "NDArray[np.float32]":
+        """The kernels [r², K, K], phase r·dy + dx, centred on the LR pixel."""
+        import numpy as np
+
+        from subpixel.algebra import Resize, lift
+
+        r = self.scale
+        op = lift(Resize(1, (r,), "cubic", cubic_a=-0.5))  # [1, r, 1, K] over x[n + low + k]
+        rows = np.asarray(op.kernel)[0, :, 0]
+        reach = max(-op.low[0], rows.shape[1] - 1 + op.low[0])
+        centred = np.zeros((r, 2 * reach + 1))
+        centred[:, reach + op.low[0] : reach + op.low[0] + rows.shape[1]] = rows
+        kernels = np.einsum("ah,bw->abhw", centred, centred)  # separable: rows, then columns
+        return np.asarray(kernels.reshape(r * r, *kernels.shape[2:]), np.float32)
+
+
+@dataclass(frozen=True)
 class Remember:
     """Keeps the maps at this point under `name` for a later `AddRemembered`."""
 
@@ -110,7 +143,38 @@ class AddRemembered:
         return {}
 
 
-Step = Convolution | TransposedConvolution | Activation | PeriodicShuffle | Remember | AddRemembered
+@dataclass(frozen=True)
+class Recall:
+    """Goes on from the maps that a `Remember` kept."""
+
+    name: str
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """Σ w[d] · (the maps remembered under `parts[d]`), the weights learnt (DRCN's ensemble of its recursions)."""
+
+    name: str
+    parts: tuple[str, ...]
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {f"{self.name}.weight": (len(self.parts),)}
+
+
+Step = (
+    Convolution
+    | TransposedConvolution
+    | Activation
+    | PeriodicShuffle
+    | Interpolation
+    | Remember
+    | AddRemembered
+    | Recall
+    | WeightedSum
+)
 
 
 @dataclass(frozen=True)
@@ -141,14 +205,14 @@ class Network:
 
     @property
     def macs_per_lr_pixel(self) -> int:
-        """Multiplications with a weight, for each pixel of the LR picture; padding counts as data."""
+        """Multiplications with a kernel's learnt weight for each LR pixel; padding counts as data."""
         total, area = 0, 1
         for step in self.steps:
             if isinstance(step, Convolution | TransposedConvolution):
                 total += area * step.inputs * step.outputs * step.kernel**2
             if isinstance(step, TransposedConvolution):
                 area *= step.stride**2
-            elif isinstance(step, PeriodicShuffle):
+            elif isinstance(step, PeriodicShuffle | Interpolation):
                 area *= step.scale**2
         return total
 
@@ -160,9 +224,10 @@ class Network:
         """
         import numpy as np
 
-        from subpixel.algebra import Resize, compose_all, convolution, lift, receptive_field, transposed_convolution
+        from subpixel.algebra import Op, Resize, compose_all, convolution, lift, receptive_field, transposed_convolution
 
-        ops = []
+        ops: list[Op] = []
+        remembered: dict[str, list[Op]] = {}
         for step in self.steps:
             if isinstance(step, Convolution):
                 ops.append(lift(convolution(np.ones((1, 1, step.kernel)), padding=step.kernel // 2)))
@@ -171,6 +236,14 @@ class Network:
                 ops.append(lift(transposed_convolution(ones, None, s, step.padding, step.output_padding)))
             elif isinstance(step, PeriodicShuffle):
                 ops.append(lift(Resize(1, (step.scale,), "nearest")))  # every phase reads its own LR pixel
+            elif isinstance(step, Interpolation):
+                ops.append(lift(Resize(1, (step.scale,), "cubic", cubic_a=-0.5)))
+            elif isinstance(step, Remember):
+                remembered[step.name] = list(ops)
+            elif isinstance(step, Recall):
+                ops = list(remembered[step.name])
+            elif isinstance(step, WeightedSum):
+                ops = max((remembered[part] for part in step.parts), key=len)  # the deepest sees the most
         return receptive_field(compose_all(ops).interior)[0] if ops else 1
 
     def config(self) -> dict[str, object]:

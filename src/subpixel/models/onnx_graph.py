@@ -9,10 +9,13 @@ from subpixel.models.network import (
     Activation,
     AddRemembered,
     Convolution,
+    Interpolation,
     Network,
     PeriodicShuffle,
+    Recall,
     Remember,
     TransposedConvolution,
+    WeightedSum,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +67,33 @@ def onnx_graph(network: Network, weights: "Weights", metadata: dict[str, str] | 
             case PeriodicShuffle(scale=r):
                 nodes.append(helper.make_node("DepthToSpace", [x], [y], blocksize=r, mode="CRD"))
                 channels //= r * r
+            case Interpolation(scale=r):
+                phases, fixed, padded, shuffled = step.phases, f"{y}.kernel", f"{y}.padded", f"{y}.phases"
+                k = phases.shape[-1]
+                if channels > 1:
+                    phases = np.tile(phases, (channels, 1, 1))
+                initializers[fixed] = numpy_helper.from_array(phases[:, None], fixed)
+                border = np.array([0, 0, k // 2, k // 2] * 2, np.int64)
+                initializers[f"{y}.border"] = numpy_helper.from_array(border, f"{y}.border")
+                nodes.append(helper.make_node("Pad", [x, f"{y}.border"], [padded], mode="edge"))
+                nodes.append(helper.make_node("Conv", [padded, fixed], [shuffled], group=channels))
+                nodes.append(helper.make_node("DepthToSpace", [shuffled], [y], blocksize=r, mode="CRD"))
+            case Recall(name=name):
+                x, channels = remembered[name]
+                continue
+            case WeightedSum(name=name, parts=parts):
+                del initializers[f"{name}.weight"]
+                total = ""
+                for part, value in zip(parts, np.asarray(weights[f"{name}.weight"], np.float32), strict=True):
+                    factor, term = f"{y}.{part}.factor", f"{y}.{part}"
+                    initializers[factor] = numpy_helper.from_array(np.asarray(value), factor)
+                    nodes.append(helper.make_node("Mul", [remembered[part][0], factor], [term]))
+                    if total:
+                        last = part == parts[-1]
+                        nodes.append(helper.make_node("Add", [total, term], [y if last else f"{y}.{part}.sum"]))
+                    total = nodes[-1].output[0]
+                if len(parts) == 1:
+                    nodes[-1].output[0] = y
             case Remember(name=name):
                 remembered[name] = (x, channels)
                 continue

@@ -219,7 +219,7 @@ def test_transparency_into_a_jpeg(subpixel, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "esrgan"], "there is no model 'esrgan'; there are bicubic, espcn"),
+        (["--model", "esrgan"], "there is no model 'esrgan'; there are bicubic, nano, small, espcn"),
         (["--scale", "1"], "scale 1 is impossible: numbers above 1, up to 64, enlarge"),
         (["--scale", "0"], "scale 0 is impossible"),
         (["--scale", "65"], "scale 65 is impossible"),
@@ -413,13 +413,14 @@ def test_the_evaluation_table():
         "model": "m",
         "scale": 3,
         "runtime": "r",
+        "precision": "f32",
         "protocol": "p: x3",
         "images": images,
         "psnr": 30.1,
         "ssim": 0.9,
     }
     assert evaluation_table(result).splitlines() == [
-        "m ×3 on r",
+        "m ×3 on r, f32",
         "p: x3",
         "",
         "picture   PSNR dB     SSIM   network ms",

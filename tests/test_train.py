@@ -14,9 +14,10 @@ from PIL import Image
 
 from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.evaluate import evaluate
-from subpixel.models import read_weights
+from subpixel.models import ZOO, build, read_weights
 from subpixel.models.espcn import espcn
 from subpixel.models.files import read_tensors, write_tensors
+from subpixel.models.references import recursive
 from subpixel.train import TrainConfig
 from subpixel.train.patches import PatchSampler, make_pair
 
@@ -24,7 +25,7 @@ torch = pytest.importorskip("torch")
 
 from subpixel.models.module import NetworkModule  # noqa: E402
 from subpixel.train.initialise import initialise  # noqa: E402
-from subpixel.train.loop import TrainingDiverged, train  # noqa: E402
+from subpixel.train.loop import TrainingDiverged, loss_of, train  # noqa: E402
 from subpixel.train.pictures import read_training_set  # noqa: E402
 
 
@@ -269,7 +270,7 @@ def test_one_name_in_two_folders(config, folder, tmp_path):
         ({"output": Path("weights.pt")}, r"weights\.pt needs that ending"),
         ({"folders": ()}, "no folder"),
         ({"model": "bicubic"}, "bicubic is an interpolation"),
-        ({"model": "vdsr"}, "'vdsr'; there are"),
+        ({"model": "edsr"}, "'edsr'; there are"),
     ],
 )
 def test_bad_settings(config, changes, message):
@@ -346,6 +347,32 @@ def test_the_untrained_network_repeats_pixels(scale):
                 module.weight(name)[:, 1:] = 0
         hr = module(lr)
     assert torch.equal(hr, lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
+
+
+@pytest.mark.parametrize("name", [n for n, d in ZOO.items() if d.build and build(n, 2).parameter_count < 1_000_000])
+def test_every_network_starts_near_the_interpolation_it_improves_on(name):
+    network = build(name, 2)
+    module = NetworkModule(network)
+    initialise(module, 0)
+    lr = torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.4
+    lr = torch.nn.functional.avg_pool2d(lr, 5, 1, 2, count_include_pad=False)  # smooth, as pictures are
+    with torch.no_grad():
+        hr = module(lr)
+    error = (hr - lr.repeat_interleave(2, 2).repeat_interleave(2, 3))[..., 20:-20, 20:-20]
+    assert error.abs().mean() < 0.15
+
+
+def test_an_ensemble_s_members_are_supervised():
+    module = NetworkModule(recursive("r", 2, 4, 3))
+    initialise(module, 0)
+    assert module.weight("ensemble.weight").tolist() == pytest.approx([1 / 3] * 3)
+    lr, hr = torch.rand(2, 1, 6, 6), torch.rand(2, 1, 12, 12)
+    alone = loss_of(module, lr, hr, squared=True, supervision=0.0)
+    _, remembered = module.forward_and_remember(lr)
+    members = [30 * (remembered[f"prediction{d}"] - hr).square().mean() for d in (1, 2, 3)]
+    half = loss_of(module, lr, hr, squared=True, supervision=0.5)
+    torch.testing.assert_close(half, alone / 2 + sum(members) / 6)
+    assert not torch.equal(half, alone)
 
 
 def test_initial_phases_are_tied_and_seeded():

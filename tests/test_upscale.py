@@ -359,7 +359,7 @@ def test_one_open_network_for_many_pictures(pixels):
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"model": "wavelet"}, UsageError, "there is no model 'wavelet'; there are bicubic, espcn"),
+        ({"model": "wavelet"}, UsageError, "there is no model 'wavelet'; there are bicubic, nano, small, espcn"),
         ({"scale": 1}, UsageError, "scale 1 is impossible"),
         ({"scale": -3, "model": "bicubic"}, UsageError, "scale -3 is impossible"),
         ({"scale": 7}, UsageError, "espcn comes with weights for x2, x3, x4, not x7"),

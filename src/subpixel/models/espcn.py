@@ -11,7 +11,7 @@ def espcn(scale: int, activation: Literal["relu", "tanh"] = "relu") -> Network:
     The paper's activation is tanh. ReLU trains better here: it passes luma through unchanged.
     """
     return Network(
-        "espcn",
+        "espcn" if activation == "relu" else "espcn-tanh",
         scale,
         (
             Convolution("conv1", 1, 64, 5),
@@ -22,3 +22,8 @@ def espcn(scale: int, activation: Literal["relu", "tanh"] = "relu") -> Network:
             PeriodicShuffle(scale),
         ),
     )
+
+
+def espcn_tanh(scale: int) -> Network:
+    """ESPCN with the paper's own activation."""
+    return espcn(scale, "tanh")

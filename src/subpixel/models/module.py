@@ -37,7 +37,7 @@ class NetworkModule(nn.Module):
         for name, shape in network.parameters().items():
             if weights is not None:
                 value = torch.from_numpy(np.array(weights[name], np.float32))
-            elif name.endswith(".weight"):
+            elif len(shape) == 4:
                 value = nn.init.kaiming_normal_(torch.empty(shape), nonlinearity="relu")
             else:
                 value = torch.full(shape, 0.25 if name.endswith(".slope") else 0.0)

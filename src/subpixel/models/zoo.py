@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from subpixel.errors import UsageError
-from subpixel.models.espcn import espcn
+from subpixel.models.espcn import espcn, espcn_tanh
 from subpixel.models.family import nano, small
 from subpixel.models.network import Network
+from subpixel.models.references import drcn, fsrcnn, fsrcnn_s, srcnn, srcnn_955, vdsr
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,20 @@ class ModelDescriptor:
     source: str
 
 
-def _of_the_family(build: Callable[[int], Network], shipped: tuple[int, ...], description: str) -> ModelDescriptor:
-    return ModelDescriptor(
-        description=description,
-        build=build,
-        shipped=shipped,
-        colour=LUMA,
-        value_range=(0.0, 1.0),
-        border="zeros",
-        source="subpixel, after Shi et al. 2016, arXiv 1609.07009",
-    )
-
-
 LUMA = "Y of BT.601 (16..235), divided by 255"
+
+
+def _network(
+    build: Callable[[int], Network], shipped: tuple[int, ...], description: str, source: str
+) -> ModelDescriptor:
+    """A network for luma whose convolutions are padded with zeros, as all of them are."""
+    return ModelDescriptor(description, build, shipped, LUMA, (0.0, 1.0), "zeros", source)
+
+
+ESPCN_PAPER = "Shi et al. 2016, arXiv 1609.05158"
+OURS = "subpixel, after Shi et al. 2016, arXiv 1609.07009"
+SRCNN_PAPER = "Dong et al. 2014, arXiv 1501.00092"
+FSRCNN_PAPER = "Dong et al. 2016, arXiv 1608.00367"
 
 ZOO: dict[str, ModelDescriptor] = {
     "bicubic": ModelDescriptor(
@@ -56,17 +58,24 @@ ZOO: dict[str, ModelDescriptor] = {
         border="mirrored",
         source="Keys 1981",
     ),
-    "espcn": ModelDescriptor(
-        description="Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.",
-        build=espcn,
-        shipped=(2, 3, 4),
-        colour=LUMA,
-        value_range=(0.0, 1.0),
-        border="zeros",
-        source="Shi et al. 2016, arXiv 1609.05158",
+    "nano": _network(nano, (3,), "Six 3x3 layers of 8 maps at LR, the input added before the shuffle.", OURS),
+    "small": _network(small, (3,), "Six 3x3 layers of 16 maps at LR, the input added before the shuffle.", OURS),
+    "espcn": _network(
+        espcn, (2, 3, 4), "Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.", ESPCN_PAPER
     ),
-    "nano": _of_the_family(nano, (), "Six 3x3 convolutions of 8 maps, the input added before the shuffle: for video."),
-    "small": _of_the_family(small, (), "Six 3x3 convolutions of 16 maps, the input added before the shuffle."),
+    "espcn-tanh": _network(espcn_tanh, (), "ESPCN with the paper's activation.", ESPCN_PAPER),
+    "srcnn": _network(srcnn, (), "Bicubic first, then three convolutions at HR (9-1-5, 64-32 maps).", SRCNN_PAPER),
+    "srcnn-955": _network(srcnn_955, (), "SRCNN with a middle layer of 5x5.", SRCNN_PAPER),
+    "fsrcnn": _network(
+        fsrcnn, (), "Eight layers (d 56, s 12, m 4, PReLU); the last is a 9x9 transposed convolution.", FSRCNN_PAPER
+    ),
+    "fsrcnn-s": _network(fsrcnn_s, (), "FSRCNN's small sister (d 32, s 5, m 1).", FSRCNN_PAPER),
+    "vdsr": _network(
+        vdsr, (), "Bicubic first, then twenty 3x3 layers of 64 maps at HR.", "Kim et al. 2016, arXiv 1511.04587"
+    ),
+    "drcn": _network(
+        drcn, (), "Bicubic first, then one 3x3 layer of 256 maps sixteen times.", "Kim et al. 2016, arXiv 1511.04491"
+    ),
 }
 
 MAX_SCALE = 64  # far beyond use; keeps a hostile header or a typing error from asking for endless memory
@@ -94,4 +103,7 @@ def build(name: str, scale: int) -> Network:
         raise UsageError(f"{name} is an interpolation, not a network: it has no weights to train or export")
     if not 2 <= scale <= MAX_SCALE:
         raise UsageError(f"scale {scale} is impossible for {name}: it takes integers from 2 to {MAX_SCALE}")
-    return descriptor.build(scale)
+    try:
+        return descriptor.build(scale)
+    except ValueError as error:  # FSRCNN's kernel of 9 ends at x9
+        raise UsageError(f"{name} cannot be built for x{scale}: {error}") from error

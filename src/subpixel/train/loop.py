@@ -15,6 +15,7 @@ from subpixel.evaluate.pictures import find_pictures
 from subpixel.media.atomic import write_atomically
 from subpixel.models.files import write_tensors
 from subpixel.models.module import NetworkModule
+from subpixel.models.network import WeightedSum
 from subpixel.models.zoo import build
 from subpixel.progress import Progress
 from subpixel.train.checkpoint import load_checkpoint, load_initial, save_checkpoint
@@ -103,12 +104,15 @@ def train(config: TrainConfig) -> TrainResult:
             optimizer.param_groups[0]["lr"] = rate
 
             lr, hr = sampler.batch(config.batch, np.random.default_rng([config.seed, step]))
-            difference = module(torch.from_numpy(lr).to(device)) - torch.from_numpy(hr).to(device)
-            squared = difference.square()
-            # The factor brings the squared error's gradient near to that of Charbonnier's loss.
-            loss = 30 * squared.mean() if step >= squared_from else (squared + 1e-6).sqrt().mean()
+            loss = loss_of(
+                module,
+                torch.from_numpy(lr).to(device),
+                torch.from_numpy(hr).to(device),
+                squared=step >= squared_from,
+                supervision=1 - step / config.steps,
+            )
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
             if not math.isfinite(loss.item()):
@@ -150,6 +154,27 @@ def train(config: TrainConfig) -> TrainResult:
         write_figures(config.output, config.figures)
     config.checkpoint.unlink(missing_ok=True)
     return TrainResult(config.output, config.steps, seconds, score, len(data.story), data.skipped)
+
+
+def loss_of(
+    module: NetworkModule, lr: torch.Tensor, hr: torch.Tensor, *, squared: bool, supervision: float
+) -> torch.Tensor:
+    """Charbonnier's loss or the squared error of one batch; `supervision` is the share of an ensemble's members in it.
+
+    DRCN (Kim et al. 2016, eq. 9) supervises the prediction after every recursion, and less so as it learns.
+    """
+
+    def error(guess: torch.Tensor) -> torch.Tensor:
+        difference = (guess - hr).square()
+        # The factor brings the squared error's gradient near to that of Charbonnier's loss.
+        return 30 * difference.mean() if squared else (difference + 1e-6).sqrt().mean()
+
+    guess, remembered = module.forward_and_remember(lr)
+    members = [part for step in module.network.steps if isinstance(step, WeightedSum) for part in step.parts]
+    if not members:
+        return error(guess)
+    each = torch.stack([error(remembered[part]) for part in members]).mean()
+    return supervision * each + (1 - supervision) * error(guess)
 
 
 def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -88,7 +88,7 @@ def test_the_cap_on_growth(subpixel, tmp_path):
         [node("DepthToSpace", "x", "u", blocksize=4, mode="CRD"), node("Conv", "u w", "y", pads=[1] * 4)],
         {"x": ["N", 256, "H", "W"]},
         "y",
-        w=whole(20, 16, 3, 3),
+        w=whole(32, 16, 3, 3),
     )
     onnx.save(made, tmp_path / "wide.onnx")
     code, out, _ = subpixel("rewrite", "wide.onnx", "-o", "o.onnx", "--goal", "lr", "--growth", 1)

@@ -64,7 +64,7 @@ ROOMS: dict[str, set[str]] = {
 }
 
 # Where PyTorch is imported when the module is; everywhere else not even inside a function, but for a few.
-WITH_TORCH = ("nn/", "train/", "models/module.py", "rewriting/modules/", "runtime/on_torch.py")
+WITH_TORCH = ("nn/", "bench/modules.py", "train/", "models/module.py", "rewriting/modules/", "runtime/on_torch.py")
 
 # Each is imported by the module that needs it, when it needs it: never on the way to somewhere else.
 HEAVY = (

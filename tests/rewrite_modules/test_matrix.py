@@ -126,6 +126,27 @@ ROWS = {
         seq(nn.Upsample(scale_factor=2, mode="linear"), nn.Conv1d(3, 2, 3, padding=1)), (2, 3, 6), BORDER
     ),
     "any resize + 1×1": Row(up_conv("bilinear", 2, 1), X, FIRST, DECONV),
+    "align_corners + 1×1 (A7)": Row(
+        seq(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.Conv2d(3, 2, 1)), X, FIRST
+    ),
+    "fractional + 1×1 (A7)": Row(
+        lambda: Call(
+            lambda m, x: F.relu(m.conv(F.interpolate(x, scale_factor=1.5, mode="bicubic"))), conv=nn.Conv2d(3, 2, 1)
+        ),
+        X,
+        FIRST,
+    ),
+    "a size that is no multiple + 1×1 (A7)": Row(
+        lambda: Call(
+            lambda m, x: F.conv2d(F.interpolate(F.max_pool2d(x, 2), size=x.shape[2:], mode="bilinear"), m.w, m.b),
+            w=torch.ones(2, 3, 1, 1),
+            b=torch.ones(2),
+        ),
+        X,
+        FIRST,
+        None,
+        True,
+    ),
     "interpolate to a computed size": Row(
         lambda: Call(
             lambda m, x: m.conv(F.interpolate(F.max_pool2d(x, 2), size=x.shape[-2:])),
@@ -223,8 +244,8 @@ def test_matrix(name: str, goal: str) -> None:
         if "output_size" in name and size != row.shape:
             continue
         check = integer_input(size)
-        if name == "weight norm":
-            torch.testing.assert_close(module(check), result(check))
+        if name == "weight norm" or "A7" in name:
+            assert_close(module, result, check)
         else:
             assert_equal(module, result, check)
 

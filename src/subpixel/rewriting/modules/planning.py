@@ -58,7 +58,7 @@ class PlannedSite:
         self.sized = [read for read in self.reads.values() if read.sizes is not None]
         self.longest = next((read for read in self.reads.values() if read.longest is not None), None)
         self._check_sizes()
-        self._check_inplace()
+        check_inplace(view, {call_of(node).output[0] for node in site.nodes}, site.sources)
         self.universals = [universal(_weighted(term.layers)) for term in site.terms]
         self.wholes = [join(u.chain) for u in self.universals]
         named = {s.name: s for u in self.universals for s in _symbols(u) if s.name != ONES}
@@ -188,22 +188,26 @@ class PlannedSite:
         if self.longest is not None and self.longest.output != self.site.output:
             raise Refusal("its output_size is asked for in the middle of a chain", "A12")
 
-    def _check_inplace(self) -> None:
-        """Sources are read where the last call of the site was: they must not have changed until then."""
-        chosen = {call_of(node).output[0] for node in self.site.nodes}
-        order = [call.output[0] for call in self.view.calls]
-        first, last = min(order.index(n) for n in chosen), max(order.index(n) for n in chosen)
-        shares: set[str] = set(self.site.sources)
-        for call in self.view.calls:  # views of a source, and what a source is a view of
-            if is_view(call) and shares & set(call.input):
-                shares.add(call.output[0])
-        for call in reversed(self.view.calls):
-            if is_view(call) and call.output[0] in shares:
-                shares.update(call.input)
-        for call in self.view.calls[first : last + 1]:
-            changed = set(call.input[:1]) if call.node.op != "call_module" else set(call.input)
-            if call.output[0] not in chosen and is_inplace(call) and shares & changed:
-                raise Refusal(f"{call.name} may change what it reads before it is used: call it out of place")
+
+def check_inplace(view: ModuleView, chosen: set[str], sources: Sequence[str]) -> None:
+    """Sources are read where the last of the `chosen` calls was: they must not have changed until then.
+
+    Raises:
+        Refusal: a call between the first and the last of them may change one.
+    """
+    order = [call.output[0] for call in view.calls]
+    first, last = min(order.index(n) for n in chosen), max(order.index(n) for n in chosen)
+    shares: set[str] = set(sources)
+    for call in view.calls:  # views of a source, and what a source is a view of
+        if is_view(call) and shares & set(call.input):
+            shares.add(call.output[0])
+    for call in reversed(view.calls):
+        if is_view(call) and call.output[0] in shares:
+            shares.update(call.input)
+    for call in view.calls[first : last + 1]:
+        changed = set(call.input[:1]) if call.node.op != "call_module" else set(call.input)
+        if call.output[0] not in chosen and is_inplace(call) and shares & changed:
+            raise Refusal(f"{call.name} may change what it reads before it is used: call it out of place")
 
 
 def tensor_of(view: ModuleView, symbol: Symbol) -> Tensor | None:

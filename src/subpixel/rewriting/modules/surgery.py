@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import fx
 
+from subpixel.rewriting.modules.commuting import Swap
 from subpixel.rewriting.modules.planning import PlannedSite
 from subpixel.rewriting.modules.rewritten import PREFIX, Source, forward_source, install
 from subpixel.rewriting.modules.site import RunSite
@@ -22,12 +23,15 @@ class Change:
     run: RunSite
 
 
-def apply_changes(region: Region, changes: list[Change]) -> None:
+def apply_changes(region: Region, changes: list[Change | Swap]) -> None:
     """Give the region's module the changed forward. The graph is used up."""
     graph, sites = region.graph, {}
     helpers = Source("", {}, {}, [])
     values = {node.name: node for node in graph.nodes}  # by the names that planning knows
     for number, change in enumerate(changes):
+        if isinstance(change, Swap):
+            change.apply(graph, values)
+            continue
         name = f"{PREFIX}{number}"
         sites[name] = change.run
         _replace(graph, change, name, helpers, values)

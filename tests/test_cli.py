@@ -292,7 +292,7 @@ def test_disk_full(subpixel, tmp_path, monkeypatch):
         fsync(descriptor)
 
     monkeypatch.setattr(atomic.os, "fsync", full_at_first)
-    done = subpixel("upscale", "a.png", "b.png", *RUNTIME)
+    done = subpixel("upscale", "a.png", "b.png", "--workers", 1, *RUNTIME)
     assert done.code == 1
     lost, written = ("a", "b") if "a_x3.png cannot" in done.err else ("b", "a")  # two workers: either is first
     assert f"{lost}_x3.png cannot be written (No space left on device): name another place with -o" in done.err

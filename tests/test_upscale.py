@@ -192,8 +192,9 @@ def test_pictures_in_tiles_equal_the_whole(pixels, monkeypatch, model, form):
     whole = enlarge(picture, upscaler)
     monkeypatch.setattr(upscaler_module, "_tile", lambda halo: (24, halo))
     counted = []
-    tiled = enlarge(picture, upscaler, lambda: counted.append(1))
+    tiled = enlarge(picture, upscaler, counted.append)
     assert len(counted) == len(grid(picture.raster, upscaler)) > 3
+    assert sum(counted) == 56 * 72
     np.testing.assert_array_equal(tiled.pixels, whole.pixels)
     if form == "alpha":
         np.testing.assert_array_equal(tiled.alpha, whole.alpha)

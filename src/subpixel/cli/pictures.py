@@ -13,6 +13,7 @@ import click
 from subpixel.errors import InputError, SubpixelError
 
 if TYPE_CHECKING:
+    from subpixel.media.image import Header
     from subpixel.media.naming import Job
     from subpixel.media.writing import Encoding
     from subpixel.progress import Progress
@@ -52,20 +53,17 @@ def upscale_pictures(jobs: "Sequence[Job]", order: Order, say: Callable[["Progre
     """Enlarge every job's picture; `say` is given a line for each result."""
     from subpixel.media.image import read_header
     from subpixel.progress import Progress
-    from subpixel.upscaling.files import tile_count
 
     outcome = Outcome([], [])
     left = [job for job in jobs if not (order.resume and job.output and order.finished.has(job.input, job.output))]
     outcome.skipped = len(jobs) - len(left)
     headers = [None if job.error else read_header(job.input) for job in left]
-    tiles = [
-        tile_count(header, order.upscalers, order.target, job.output) for job, header in zip(left, headers, strict=True)
-    ]
+    work = [_kilopixels(header) for header in headers]
     workers = order.workers or _default_workers(len(left), bounded=order.limits.memory is not None)
-    with Progress("upscaling", sum(tiles), unit="tiles") as progress, _Crew(order, workers, progress) as crew:
+    with Progress("upscaling", sum(work), unit="kilopixels") as progress, _Crew(order, workers, progress) as crew:
         if outcome.skipped:
             progress.say(f"subpixel: {outcome.skipped} of {len(jobs)} were done before")
-        for job, result in crew.work(left, tiles):
+        for job, result in crew.work(left, work):
             if isinstance(result, SubpixelError):
                 progress.say(f"subpixel: {result}")
                 outcome.failures.append({"input": str(job.input), "error": str(result)})
@@ -98,14 +96,14 @@ class _Crew:
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def work(self, jobs: "Sequence[Job]", tiles: Sequence[int]) -> "Iterator[tuple[Job, Done | SubpixelError]]":
+    def work(self, jobs: "Sequence[Job]", kilopixels: Sequence[int]) -> "Iterator[tuple[Job, Done | SubpixelError]]":
         """Results in the order of the jobs."""
         if self._workers == 1:
-            for job, count in zip(jobs, tiles, strict=True):
+            for job, count in zip(jobs, kilopixels, strict=True):
                 yield job, self._one(job, count)
             return
         futures: list[Future[Done | SubpixelError]] = [
-            self._pool.submit(self._one, job, count) for job, count in zip(jobs, tiles, strict=True)
+            self._pool.submit(self._one, job, count) for job, count in zip(jobs, kilopixels, strict=True)
         ]
         for job, future in zip(jobs, futures, strict=True):
             yield job, future.result()
@@ -113,15 +111,16 @@ class _Crew:
     def _one(self, job: "Job", count: int) -> "Done | SubpixelError":
         from subpixel.upscaling.files import enlarge_file
 
-        order, done = self._order, 0
+        order, done, pixels = self._order, 0, 0
 
-        def advance() -> None:
-            nonlocal done
+        def advance(more: int) -> None:
+            nonlocal done, pixels
             if self._stop.is_set():
                 raise _Stopped
-            if done < count:  # a bound on the memory may make more and smaller tiles
-                done += 1
-                self._advance(1)
+            pixels += more
+            now = min(count, pixels // 1000)
+            self._advance(now - done)
+            done = now
 
         try:
             if job.output is None:
@@ -140,6 +139,13 @@ class _Crew:
     def _advance(self, count: int) -> None:
         with self._lock:
             self._progress.advance(count)
+
+
+def _kilopixels(header: "Header | None") -> int:
+    """Thousands of pixels to be read, for the progress; 1 for what cannot be read."""
+    if header is None:
+        return 1
+    return max(1, header.size[0] * header.size[1] * (header.frames if header.moves else 1) // 1000)
 
 
 def _row(job: "Job", done: "Done") -> dict[str, Any]:

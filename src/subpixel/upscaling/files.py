@@ -13,7 +13,6 @@ from subpixel.media.animation import MOVING, Frame, Timing, read_frames, write_f
 from subpixel.media.formats.raster import Raster
 from subpixel.media.image import (
     MAX_MEGAPIXELS,
-    Header,
     RowReader,
     check_size,
     open_rows,
@@ -30,7 +29,7 @@ from subpixel.upscaling.strips import enlarged, grid
 from subpixel.upscaling.target import Target, factor_of
 from subpixel.upscaling.upscaler import Upscaler
 
-Advance = Callable[[], object]
+Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def enlarge_file(
     *,
     encoding: Encoding | None = None,
     limits: Limits | None = None,
-    advance: Advance = lambda: None,
+    advance: Advance = lambda pixels: None,
 ) -> Done:
     """Enlarge one file into another, whole or not at all.
 
@@ -117,7 +116,7 @@ def enlarge_file(
         source: what it holds decides its format.
         output: its ending decides the result's.
         target: how large.
-        advance: called after each tile, `tile_count` times.
+        advance: called after each tile, with how many of the source's pixels are done by it.
 
     Raises:
         InputError, OutputError: the file cannot be used, or the result not written; nothing is left then.
@@ -143,19 +142,6 @@ def enlarge_file(
         ) from error
     done.seconds_total = perf_counter() - start
     return done
-
-
-def tile_count(header: Header | None, upscalers: Upscalers, target: Target, output: Path | None) -> int:
-    """How often `enlarge_file` will call `advance`, where no bound on the memory makes tiles smaller."""
-    if header is None or output is None:
-        return 1
-    try:
-        size = target.size(*header.size)
-        upscaler = upscalers.for_target(target, header.size, size)
-        moving = header.moves and output_format(output) in MOVING
-    except SubpixelError:
-        return 1  # said when it is this file's turn
-    return len(grid(Raster(*header.size, 3), upscaler)) * (header.frames if moving else 1)
 
 
 def _still(

@@ -98,7 +98,7 @@ def upscale_array(
 def enlarge(
     picture: Picture,
     upscaler: Upscaler,
-    advance: Callable[[], object] = lambda: None,
+    advance: Callable[[int], object] = lambda pixels: None,
     *,
     size: tuple[int, int] | None = None,
 ) -> Picture:

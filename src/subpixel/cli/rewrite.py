@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from subpixel.cli.options import FILE, PATH, json_option, print_json, threads_option
 from subpixel.cli.shapes import Shapes, input_option
 from subpixel.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class _Growth(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.2 on
@@ -94,6 +97,11 @@ def rewrite(
         raise UsageError("--lift belongs to --goal lr: give both")
     from subpixel.rewriting import page
     from subpixel.rewriting import rewrite as run
+    from subpixel.rewriting.graph.external import files_beside
+
+    beside, weights = files_beside(model), output.with_name(f"{output.name}.data")
+    if any(_same(weights, path) or _same(output, path) for path in beside):
+        raise UsageError(f"-o {output} would write over weights of the input: give another name")
 
     done = run(
         model,
@@ -105,12 +113,8 @@ def rewrite(
         lift=lift,
         profile=profile,
     )
-    try:
-        content = done.model.SerializeToString()
-    except Exception as error:  # protobuf's own class differs between its versions
-        raise OutputError(f"{output}: the rewritten model exceeds the 2 GB that one ONNX file may have") from error
-    facts = {"model": str(model), "output": str(output), "bytes": len(content), **done.report}
-    write_atomically(output, content)
+    size = _write(done.model, output, bool(beside))
+    facts = {"model": str(model), "output": str(output), "bytes": size, **done.report}
     for path in reports:
         as_data = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         write_atomically(path, (as_data if path.suffix.lower() == ".json" else page(facts)).encode())
@@ -121,11 +125,32 @@ def rewrite(
     return 1 if facts.get("unmet") else 0
 
 
+def _write(rewritten: "onnx.ModelProto", output: Path, apart: bool) -> int:
+    """Write the network in one file, or with a file of weights beside it. Returns the bytes."""
+    from subpixel.media.atomic import opened, write_atomically
+    from subpixel.rewriting.graph.external import move_out
+
+    written = 0
+    if apart:
+        weights = output.with_name(f"{output.name}.data")
+        with opened(weights) as file:
+            move_out(rewritten, weights.name, file)
+            written = file.tell()
+    try:
+        content = rewritten.SerializeToString()
+    except Exception as error:  # protobuf's own class differs between its versions
+        raise OutputError(f"{output}: the rewritten model exceeds the 2 GB that one ONNX file may have") from error
+    write_atomically(output, content)
+    return written + len(content)
+
+
 def _check_names(model: Path, output: Path, reports: tuple[Path, ...]) -> None:
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"-o {output}: networks are written as .onnx, so the name needs that ending")
     if _same(model, output):
         raise UsageError(f"-o {output} is the input itself, which is never overwritten: give another name")
+    if _same(output.with_name(f"{output.name}.data"), model):
+        raise UsageError(f"-o {output}: its weights would go to {model}, the input itself: give another name")
     for report in reports:
         if report.suffix.lower() not in (".json", ".html"):
             raise UsageError(f"--report {report}: reports are written as .html or .json, so the name needs that ending")

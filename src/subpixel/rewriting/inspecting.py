@@ -94,6 +94,7 @@ def _describe(
     layer = reading.layers[0]
     # one map stands for all where every map has the same kernel
     small = lift(_one_map(layer))
+    small = replace(small, kernel=np.asarray(small.kernel, np.float64))
     weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
     site["form"] = _form(layer)
     site["factor"] = list(small.up)

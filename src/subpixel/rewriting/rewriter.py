@@ -19,6 +19,7 @@ from subpixel.rewriting.goals.device import fit, lowered
 from subpixel.rewriting.goals.fastest import make_faster
 from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
+from subpixel.rewriting.graph.external import fill
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
 from subpixel.rewriting.graph.view import opset_of
 from subpixel.rewriting.reading.cuts import GOALS
@@ -121,10 +122,14 @@ def rewrite(
     if profile is not None and goal != "fastest":
         raise UsageError(f"a profile says what is wanted, and so does goal {goal!r}: give one of them")
     device = None if profile is None else read_profile(profile)
-    original = load(model)
+    original = load(model, apart=True)
     refuse_nan(original, "the model" if isinstance(model, ModelProto) else str(model))
-    copy = ModelProto()
-    copy.CopyFrom(original)
+    if goal == "fastest":  # a profile's goal, too: what is timed, or held against its conversion, must run
+        fill(original)
+    copy = original
+    if isinstance(model, ModelProto) or goal == "fastest":
+        copy = ModelProto()
+        copy.CopyFrom(original)
     fault = check(copy)
     if fault:
         raise InputError(f"the model is not valid ONNX: {fault}")
@@ -132,10 +137,11 @@ def rewrite(
         input_feeds(copy, inputs)  # refuses what fits no input
     wish = Wish(goal, growth, macs.shapes_of(copy, inputs))
     if device is not None:
+        before = opset_of(copy)
         copy = _in_its_opset(copy, device, inputs)
         outcome, unmet = fit(copy, replace(wish, goal="device"), device)
         whole: dict[str, Any] = {"profile": device.name, "device": device.device, "source": device.source}
-        whole |= {"unmet": unmet, "opset_before": opset_of(original), "opset_after": opset_of(copy)}
+        whole |= {"unmet": unmet, "opset_before": before, "opset_after": opset_of(copy)}
         whole |= {"sites": outcome.entries, "rewritten": outcome.rewritten, "ms_before": None, "ms_after": None}
     elif goal == "fastest":
         whole = make_faster(original, copy, wish, clock or RuntimeClock(runtime or "onnxruntime", threads), inputs)
@@ -147,6 +153,7 @@ def rewrite(
     fault = check(copy)
     if fault:
         raise AssertionError(f"rewriting made an invalid model: {fault}")
+    fill(copy)
     errors = [site["max_error"] for site in whole["sites"] if site["max_error"] is not None]
     return Rewritten(copy, {"goal": "device" if device else goal, **whole, "max_error": max(errors, default=0.0)})
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import ModelProto, TensorProto, numpy_helper
+from onnx import ModelProto
 
 from subpixel.errors import InputError, UsageError
+from subpixel.rewriting.graph.external import fill, is_apart, is_sound, locate, tensors_of
 from subpixel.rewriting.graph.view import opset_of
 
 
-def load(model: ModelProto | str | Path) -> ModelProto:
-    """The model with its weights in memory.
+def load(model: ModelProto | str | Path, *, apart: bool = False) -> ModelProto:
+    """The model with its weights in memory; `apart`: but for large ones in files beside it (`graph.external`).
 
     Raises:
         UsageError: neither a model nor a path.
@@ -22,6 +22,8 @@ def load(model: ModelProto | str | Path) -> ModelProto:
     """
     if isinstance(model, ModelProto):
         _check(model, "the model")
+        if is_apart(model):
+            raise InputError("the model's weights are still in files beside it: give its path instead")
         return model
     if is_module(model):
         raise UsageError("a torch.nn.Module is not read: export it with torch.onnx.export and give the ONNX model")
@@ -42,11 +44,9 @@ def load(model: ModelProto | str | Path) -> ModelProto:
     except DecodeError as error:
         raise InputError(f"{path} is no ONNX model, or is cut short") from error
     _check(loaded, str(path))
-    _refuse_outside(loaded, path)
-    try:
-        onnx.load_external_data_for_model(loaded, str(path.resolve().parent))
-    except Exception as error:  # onnx raises several kinds; all concern the file beside the model
-        raise InputError(f"{path} keeps weights in a file that cannot be read: {str(error).splitlines()[0]}") from error
+    locate(loaded, path)
+    if not apart:
+        fill(loaded)
     return loaded
 
 
@@ -65,27 +65,16 @@ def _check(model: ModelProto, name: str) -> None:
         raise InputError(f"{name} asks for opset {opset_of(model)}; the onnx package here knows up to {newest}")
 
 
-_REAL = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
-
-
 def refuse_nan(model: ModelProto, name: str) -> None:
     """No number of such a model can be compared, so nothing could be proved of it.
 
     Raises:
-        InputError: a weight holds NaN.
+        InputError: a weight holds NaN, or not as many numbers as its shape asks for.
     """
-    for tensor in model.graph.initializer:
-        if tensor.data_type in _REAL and np.isnan(numpy_helper.to_array(tensor)).any():
+    for tensor in tensors_of(model):
+        try:
+            sound = is_sound(tensor)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{name} is damaged: the weight {tensor.name!r} is not of its own shape") from error
+        if not sound:
             raise InputError(f"{name} holds NaN in the weight {tensor.name!r}: export it again from sound weights")
-
-
-def _refuse_outside(model: ModelProto, path: Path) -> None:
-    """External data may name any file of the machine (CVE-2025-51480): only the model's own folder is read."""
-    folder = path.resolve().parent
-    for tensor in onnx.external_data_helper._get_all_tensors(model):
-        if not onnx.external_data_helper.uses_external_data(tensor):
-            continue
-        location = next((e.value for e in tensor.external_data if e.key == "location"), "")
-        target = (folder / location).resolve()
-        if not target.is_relative_to(folder) or (folder / location).is_symlink():
-            raise InputError(f"{path} keeps weights in {location!r}, outside its own folder: that file is not read")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from subpixel.rewriting.graph.external import array_of
 from subpixel.rewriting.refusal import Refusal
 
 Dims = tuple[int | str | None, ...]
@@ -95,7 +96,7 @@ class View:
 
     def _evaluate(self, name: str) -> NDArray[Any] | None:
         if name in self._initializers:
-            return np.asarray(numpy_helper.to_array(self._initializers[name]))
+            return array_of(self._initializers[name])
         node = self.producers.get(name)
         if node is None:
             return self.outer.constant(name) if self.outer is not None else None

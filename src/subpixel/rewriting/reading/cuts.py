@@ -66,6 +66,7 @@ def _single_sites(chains: list[Chain]) -> list[Site]:
 def like(view: Wiring, site: Site, chains: list[Chain]) -> list[Site]:
     """The site found again in another graph: the one that reads and writes what it does."""
     found = [*every_site(view, chains), *_single_sites(chains)]
+    found += [cut for chain in chains for cut in _lr_cuts(chain)]  # pooling has no weights
     same = [copy for copy in found if copy.output == site.output and copy.sources == site.sources]
     return [copy for copy in same if len(copy.terms) == len(site.terms)][:1]
 

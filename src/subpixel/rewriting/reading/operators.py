@@ -191,7 +191,7 @@ def _batch_norm(view: View, node: NodeProto, attributes: Attributes) -> Reading:
     attributes.take("is_test")  # opset 1 and 6; later files carry it without meaning
     if attributes.take("training_mode", 0) or not attributes.take("spatial", 1):
         raise Refusal("it normalises by the batch, or by position")
-    scale, shift, mean, variance = (weight_of(view, name, "parameter") for name in node.input[1:5])
+    scale, shift, mean, variance = (weight_of(view, name, "parameter").astype(np.float64) for name in node.input[1:5])
     if (variance + epsilon <= 0).any():
         raise Refusal("its variance is negative")
     gain = scale / np.sqrt(variance + epsilon)
@@ -208,7 +208,7 @@ def _arithmetic(view: View, node: NodeProto, attributes: Attributes) -> Reading 
     if view.dims(other) is None or rank_of(view, other) < 3:
         return None
     rank, C = rank_of(view, other), maps_of(view, other)
-    value = weight_of(view, name, "constant")
+    value = weight_of(view, name, "constant").astype(np.float64)
     dims = (1,) * (rank - value.ndim) + value.shape
     if len(dims) != rank or any(n != 1 for i, n in enumerate(dims) if i != 1) or dims[1] not in (1, C):
         return None  # differs by position, or grows the output
@@ -285,7 +285,7 @@ def _weight_and_bias(view: View, node: NodeProto) -> tuple[np.ndarray, np.ndarra
     if view.is_quantised(names[0]) and view.is_quantised(names[1]):
         raise Refusal("it is quantised (QDQ): composed kernels would need new scales", "QDQ")
     weight = weight_of(view, names[1], "weight")
-    return weight, weight_of(view, names[2], "bias") if len(names) > 2 else None
+    return weight, weight_of(view, names[2], "bias").astype(np.float64) if len(names) > 2 else None
 
 
 def _shared_out(total: int, auto_pad: str) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
 from subpixel.algebra import Layer
+from subpixel.rewriting.graph.external import are_finite
 from subpixel.rewriting.graph.view import View
 from subpixel.rewriting.refusal import Refusal
 
@@ -56,8 +56,8 @@ def inputs_of(node: NodeProto) -> list[str]:
     return names
 
 
-def weight_of(view: View, name: str, what: str) -> NDArray[np.float64]:
-    """A constant float input, in float64.
+def weight_of(view: View, name: str, what: str) -> NDArray[Any]:
+    """A constant float input in its own type: kernels are widened where they are composed (`writing.join`).
 
     Raises:
         Refusal: computed, quantised, of another type, or with numbers that are none.
@@ -69,9 +69,9 @@ def weight_of(view: View, name: str, what: str) -> NDArray[np.float64]:
         raise Refusal(f"its {what} {name!r} is computed, not constant")
     if value.dtype.kind != "f":
         raise Refusal(f"its {what} has type {value.dtype}, not a floating-point one")
-    if not np.isfinite(value).all():
+    if not are_finite(value):
         raise Refusal(f"its {what} holds NaN or infinite values")
-    return value.astype(np.float64)
+    return value
 
 
 def integers_of(view: View, name: str, what: str) -> list[int]:

@@ -226,3 +226,78 @@ def test_with_the_real_clock(runtime: str) -> None:
     result = rewrite(model, clock=clock, inputs=SIZE)
     assert_same(model, result.model, [(5, 6)])
     assert all(site["ms_before"] > 0 for site in result.report["sites"])
+
+
+def two_ups() -> onnx.ModelProto:
+    """Two transposed convolutions in a row: a site each, and one that covers both."""
+    return graph(
+        [
+            node("Relu", "x", "r"),
+            node("ConvTranspose", "r w", "u", strides=[2, 2]),
+            node("ConvTranspose", "u v", "y", strides=[2, 2]),
+        ],
+        X,
+        "y",
+        w=whole(4, 3, 2, 2),
+        v=whole(3, 2, 2, 2),
+    )
+
+
+def test_cuts_that_save_more_together_win() -> None:
+    """The whole chain saves 6 ms; its two halves save 4 each. With 9 for the whole it is the other way round."""
+    from subpixel.rewriting.choice.fastest import Alternative, Form, _most_saved, _Timed
+
+    def timed(names: str, saved: float) -> _Timed:
+        nodes = tuple(node("ConvTranspose", "x w", name) for name in names)
+        form = Form("it", [], {}, dict)
+        return _Timed(Alternative(nodes[0], "A2", nodes, ("x",), names[-1], (form,), ""), 10.0, {"it": 10.0 - saved})
+
+    both, first, second = timed("ab", 6.0), timed("a", 4.0), timed("b", 4.0)
+    assert set(map(id, _most_saved([both, first, second]))) == {id(first), id(second)}
+    both = timed("ab", 9.0)
+    assert _most_saved([both, first, second]) == [both]
+    assert _most_saved([timed("a", 0.1)]) == []  # within the noise
+
+
+def test_every_cut_is_timed() -> None:
+    model = two_ups()
+    clock = Fake("shuffle")
+    result = faster(model, clock)
+    assert clock.races == 3  # each alone, and both as one
+    assert result.report["rewritten"] >= 1
+    assert_same(model, result.model, [(5, 6)])
+
+
+def test_forms_that_cost_many_times_the_cheapest_are_not_timed() -> None:
+    from subpixel.rewriting.goals.fastest import FORMS, PRUNE, affordable
+    from subpixel.rewriting.writing.forms import Form
+
+    picks = [[Form(str(macs), None, None, macs)] for macs in (10, 20, int(10 * PRUNE), int(10 * PRUNE) + 1)]  # type: ignore[arg-type]
+    assert [picked[0].name for picked in affordable(picks)] == ["10", "20", "80"]
+    assert len(affordable(picks[:1] * 9)) == FORMS
+
+
+def test_upsamplings_in_branches_are_named() -> None:
+    inner = onnx.helper.make_graph(
+        [node("ConvTranspose", "x w", "t", strides=[2, 2])],
+        "then",
+        [],
+        [onnx.helper.make_tensor_value_info("t", onnx.TensorProto.FLOAT, None)],
+    )
+    other = onnx.helper.make_graph(
+        [node("ConvTranspose", "x v", "e", strides=[2, 2])],
+        "else",
+        [],
+        [onnx.helper.make_tensor_value_info("e", onnx.TensorProto.FLOAT, None)],
+    )
+    model = graph(
+        [onnx.helper.make_node("If", ["flag"], ["y"], then_branch=inner, else_branch=other)],
+        X,
+        "y",
+        w=whole(4, 3, 2, 2),
+        v=whole(4, 3, 2, 2),
+        flag=np.array(True),
+    )
+    sites = faster(model, Fake("shuffle")).report["sites"]
+    assert len(sites) == 2
+    assert all("a branch or a loop" in site["refused"] for site in sites)

@@ -17,6 +17,7 @@ from subpixel.algebra import Layer, layers, lift
 from subpixel.algebra.checkerboard import checkerboard_index
 from subpixel.algebra.cost import receptive_field
 from subpixel.errors import InputError
+from subpixel.progress import track
 from subpixel.rewriting.choice.clock import Feeds
 from subpixel.rewriting.choice.macs import chain
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
@@ -132,7 +133,7 @@ def _options(view: View, readings: dict[str, Reading]) -> dict[str, list[dict[st
     """By the output of the upsampling node: what each goal would make of its site, or why it would not."""
     found: dict[str, list[dict[str, Any]]] = {}
     for goal in ("lr", "deconv"):
-        for site, *_ in find_sites(view, find_chains(view, readings), goal):
+        for site, *_ in track(find_sites(view, find_chains(view, readings), goal), "joining", unit="sites"):
             option: dict[str, Any] = {"goal": goal, "law": site.law, "form": None, "refused": None}
             rewritten = [term for term in site.terms if not term.keep]
             try:
@@ -171,7 +172,7 @@ def profile(model: ModelProto, feeds: Feeds, threads: int, runs: int = 5) -> dic
             session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-            for _ in range(runs + 1):
+            for _ in track(range(runs + 1), "profiling", unit="runs"):
                 session.run(None, feeds)
             events = json.loads(Path(session.end_profiling()).read_text())
         except Exception as error:  # onnxruntime's exceptions share no class but Exception

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from subpixel.errors import InputError
+from subpixel.progress import Progress
 from subpixel.rewriting.choice.neighbourhood import input_feeds
 from subpixel.rewriting.graph.model_file import load
 from subpixel.rewriting.proof.float64 import run_float64
@@ -48,11 +49,15 @@ def verify(
     if names != [value.name for value in second.graph.output]:
         others = [value.name for value in second.graph.output]
         raise InputError(f"the models have different outputs: {names} and {others}")
-    ours, theirs = _run(first, feeds, "first"), _run(second, feeds, "second")
-    try:
-        exact: list[NDArray[Any]] | None = run_float64(first, feeds)
-    except Exception:  # an operator that the evaluator does not know, or gets wrong types for
-        exact = None
+    with Progress("verifying", len(first.graph.node) + 2, unit="nodes") as progress:
+        ours = _run(first, feeds, "first")
+        progress.advance()
+        theirs = _run(second, feeds, "second")
+        progress.advance()
+        try:
+            exact: list[NDArray[Any]] | None = run_float64(first, feeds, progress.advance)
+        except Exception:  # an operator that the evaluator does not know, or gets wrong types for
+            exact = None
     outputs = []
     for i, name in enumerate(names):
         outputs.append({"name": name, **_judge(ours[i], theirs[i], None if exact is None else exact[i])})

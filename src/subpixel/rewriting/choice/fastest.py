@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper
 
 from subpixel.algebra import Cells, Op
+from subpixel.progress import track
 from subpixel.rewriting.choice.clock import Clock
 from subpixel.rewriting.choice.neighbourhood import Neighbourhood, Values, around, with_types
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.graph.edit import Edit, apply_edits
 from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.cuts import is_free
 from subpixel.rewriting.refusal import Refusal
 
 MARGIN = 0.05
@@ -63,6 +65,11 @@ class _Timed:
         return sorted(good, key=lambda form: self.times[form.name])
 
     @property
+    def own(self) -> set[str]:
+        """What it writes; resizes, shuffles and concatenations may serve several sites."""
+        return {name for node in self.alternative.nodes for name in node.output if not is_free(node)}
+
+    @property
     def saved(self) -> float:
         """Milliseconds that the best form saves."""
         return max((self.before - self.times[form.name] for form in self.ranking()), default=0.0)
@@ -78,31 +85,72 @@ def choose(
     """The edits that make the graph faster, and an entry for every site that was timed."""
     near = [around(view, a.nodes, a.sources, a.output, ir_version) for a in alternatives]
     known = values(sorted({name for n in near for name in n.inputs}))
-    timed = [_time(a, n, clock, known, ir_version) for a, n in zip(alternatives, near, strict=True)]
+    timed: list[_Timed] = []
+    for a, n in track(list(zip(alternatives, near, strict=True)), "timing", unit="sites"):
+        times = _time(a, n, clock, known, ir_version)
+        if times is not None:
+            timed.append(times)
     edits: list[Edit] = []
     entries: list[Entry] = []
+    failed: dict[int, Refusal] = {}
     taken: set[str] = set()
-    for t in sorted((t for t in timed if t is not None), key=lambda t: -t.saved):
-        a = t.alternative
-        own = {name for node in a.nodes for name in node.output if node.op_type not in ("Resize", "Upsample", "Concat")}
-        if own & taken:
-            continue
-        reason = Refusal("no form beats what is there beyond the noise: kept", "clock")
-        for form in t.ranking():
-            try:
-                shown = form.prove()
-            except Refusal as refusal:
-                reason = refusal
+    while left := [t for t in timed if id(t) not in failed and not t.own & taken]:
+        best = _most_saved(left)
+        for t in track(best, "proving", unit="sites"):
+            done = _proved(t)
+            if isinstance(done, Refusal):
+                failed[id(t)] = done  # what it stood in the way of gets another chance
                 continue
-            edits.append(Edit(a.output, form.nodes, form.weights))
-            times = {"ms_before": round(t.before, 4), "ms_after": round(t.times[form.name], 4)}
-            entries.append({**shown, **times})
+            edits.append(done[0])
+            entries.append(done[1])
+            taken |= t.own
+        if not best:
             break
-        else:
-            kept = {"ms_before": round(t.before, 4), "ms_after": round(t.before, 4)}
-            entries.append({**refused(a.node, reason), **kept})
-        taken |= own
+    # what nobody changed, in its longest cut
+    for t in sorted(timed, key=lambda t: -len(t.own)):
+        if t.own & taken:
+            continue
+        taken |= t.own
+        reason = failed.get(id(t), Refusal("no form beats what is there beyond the noise: kept", "clock"))
+        ms = round(t.before, 4)
+        entries.append({**refused(t.alternative.node, reason), "ms_before": ms, "ms_after": ms})
     return edits, entries
+
+
+def _proved(t: _Timed) -> tuple[Edit, Entry] | Refusal:
+    """The fastest form that can be proved."""
+    reason = Refusal("no form can be proved")
+    for form in t.ranking():
+        try:
+            shown = form.prove()
+        except Refusal as refusal:
+            reason = refusal
+            continue
+        times = {"ms_before": round(t.before, 4), "ms_after": round(t.times[form.name], 4)}
+        return Edit(t.alternative.output, form.nodes, form.weights), {**shown, **times}
+    return reason
+
+
+def _most_saved(timed: list[_Timed]) -> list[_Timed]:
+    """Of sites that share nodes, those that together save the most; sites that save nothing stay out."""
+    worth = sorted((t for t in timed if t.saved > 0), key=lambda t: -t.saved)
+    best: tuple[float, list[_Timed]] = (0.0, [])
+
+    def grow(at: int, chosen: list[_Timed], saved: float, rest: float) -> None:
+        nonlocal best
+        if saved > best[0]:
+            best = (saved, list(chosen))
+        if at == len(worth) or saved + rest <= best[0]:
+            return
+        t = worth[at]
+        if not any(t.own & other.own for other in chosen):
+            grow(at + 1, [*chosen, t], saved + t.saved, rest - t.saved)
+            if not any(t.own & other.own for other in worth[at + 1 :]):
+                return  # nothing speaks against it
+        grow(at + 1, chosen, saved, rest - t.saved)
+
+    grow(0, [], 0.0, sum(t.saved for t in worth))
+    return best[1]
 
 
 def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_version: int) -> _Timed | None:

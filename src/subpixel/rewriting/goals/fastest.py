@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from onnx import ModelProto, NodeProto
+from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.rewriting.choice.clock import Clock
 from subpixel.rewriting.choice.fastest import FORMS, Alternative, choose, print_of
@@ -25,7 +25,7 @@ from subpixel.rewriting.goals.change import (
     weights_of,
 )
 from subpixel.rewriting.graph.edit import apply_edits, names_in
-from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
+from subpixel.rewriting.graph.view import View, infer, opset_of, subgraphs, types_of
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.proof.prove import prove
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
@@ -34,6 +34,9 @@ from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, build, joined
 from subpixel.rewriting.writing.forms import Form
+
+PRUNE = 8.0
+"""Forms with this many times the multiplications of the cheapest are not timed."""
 
 
 def make_faster(
@@ -79,7 +82,7 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
             left.setdefault(site.node.output[0], (site.node, why))
             continue
         written = []
-        for picked in picks[:FORMS]:
+        for picked in affordable(picks):
             try:
                 built = build(view, site, picked, set(taken), weights_of(view, site), wish.growth)
             except Refusal:
@@ -107,7 +110,25 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
     for node in view.graph.node:
         if node.op_type in UPSAMPLING_OPS and not covered & set(node.output):
             left.setdefault(node.output[0], (node, Refusal(NOTHING_FOLLOWS, "A10")))
+    for node in _inner(view.graph):
+        inside = "it stands in a branch or a loop, which is not timed: goals lr and deconv rewrite it"
+        left.setdefault(node.output[0], (node, Refusal(inside, "clock")))
     return found, [pair for name, pair in left.items() if name not in covered]
+
+
+def affordable(picks: list[list[Form]]) -> list[list[Form]]:
+    """A handful to time: the fewest multiplications, none with many times the least."""
+    cost = [sum(form.macs for form in picked) for picked in picks]
+    least = min(cost, default=0)
+    return [picked for picked, macs in zip(picks, cost, strict=True) if macs <= PRUNE * max(least, 1)][:FORMS]
+
+
+def _inner(graph: GraphProto) -> Iterator[NodeProto]:
+    """Upsamplings in branches and loops."""
+    for node in graph.node:
+        for inner in subgraphs(node):
+            yield from (n for n in inner.node if n.op_type in UPSAMPLING_OPS)
+            yield from _inner(inner)
 
 
 def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:

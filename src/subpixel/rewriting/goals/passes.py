@@ -8,6 +8,7 @@ from functools import partial
 
 from onnx import GraphProto, ModelProto, NodeProto
 
+from subpixel.progress import track
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.goals.change import NOTHING_FOLLOWS, Wish, change, commuted, entry_of
 from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in
@@ -117,7 +118,7 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     readings, unread = read_all(view)
     edits: list[Edit] = []
     taken, seen = names_in(view), set[str]()
-    for cuts in find_sites(view, find_chains(view, readings), wish.goal):
+    for cuts in track(find_sites(view, find_chains(view, readings), wish.goal), "proving", unit="sites"):
         seen.update(node.output[0] for node in cuts[0].nodes)
         reason: Refusal | None = None
         for site in cuts:

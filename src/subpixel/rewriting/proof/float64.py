@@ -6,6 +6,7 @@ Python. The replacements here share nothing with reader or algebra.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from onnx.reference.op_run import OpRun
 Array = NDArray[Any]
 
 
-def run_float64(model: ModelProto, feeds: dict[str, Array]) -> list[Array]:
-    """All outputs of the model, its floating-point numbers and arithmetic in float64.
+def run_float64(model: ModelProto, feeds: dict[str, Array], step: Callable[[], object] = lambda: None) -> list[Array]:
+    """All outputs of the model, its floating-point numbers and arithmetic in float64. `step` is called after each node.
 
     Raises:
         Exception: whatever the evaluator raises on an operator that it does not know.
@@ -30,9 +31,20 @@ def run_float64(model: ModelProto, feeds: dict[str, Array]) -> list[Array]:
         if value.type.tensor_type.elem_type in _NARROW:
             value.type.tensor_type.elem_type = TensorProto.DOUBLE
     evaluator = ReferenceEvaluator(copy, new_ops=[Conv, ConvTranspose, Resize, Upsample, MaxPool, BatchNormalization])
+    for node in evaluator.rt_nodes_:
+        node.run = _stepping(node.run, step)
     wide = {name: x.astype(np.float64) if x.dtype.kind == "f" else x for name, x in feeds.items()}
     with np.errstate(all="ignore"):  # a sigmoid may overflow on its way to 0
         return [np.asarray(y) for y in evaluator.run(None, wide)]
+
+
+def _stepping(run: Callable[..., Any], step: Callable[[], object]) -> Callable[..., Any]:
+    def stepping(*args: Any, **kwargs: Any) -> Any:
+        result = run(*args, **kwargs)
+        step()
+        return result
+
+    return stepping
 
 
 _NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)

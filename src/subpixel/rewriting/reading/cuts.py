@@ -26,7 +26,7 @@ def find_sites(view: Wiring, chains: list[Chain], goal: str) -> list[list[Site]]
                 found.append([site])
         return found
     for cuts in [*([site] for site in sum_sites(view, chains)), *(_lr_cuts(chain) for chain in chains)]:
-        outputs = {node.output[0] for site in cuts[:1] for node in site.nodes if not _is_free(node)}
+        outputs = {node.output[0] for site in cuts[:1] for node in site.nodes if not is_free(node)}
         if cuts and not outputs & taken:
             taken |= outputs
             found.append(cuts)
@@ -71,7 +71,7 @@ def like(view: Wiring, site: Site, chains: list[Chain]) -> list[Site]:
     return [copy for copy in same if len(copy.terms) == len(site.terms)][:1]
 
 
-def _is_free(node: NodeProto) -> bool:
+def is_free(node: NodeProto) -> bool:
     """A resize, a shuffle, or a concatenation may belong to several sites: it has no weights to double."""
     return node.op_type in ("Resize", "Upsample", "Concat", "DepthToSpace", "Reshape", "Transpose")
 

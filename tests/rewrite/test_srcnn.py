@@ -43,8 +43,8 @@ def lifted(model: onnx.ModelProto, **options: Any) -> Any:
     return rewrite(model, "lr", lift=True, growth=None, **options)
 
 
-@pytest.mark.parametrize(("r", "mode"), [(2, "linear"), (4, "linear"), (2, "cubic")])
-def test_equal_bit_for_bit_on_integers_border_included(r: int, mode: str) -> None:
+@pytest.mark.parametrize(("r", "mode"), [(2, "linear"), (4, "linear"), (2, "cubic"), (3, "cubic")])
+def test_equal_border_included(r: int, mode: str) -> None:
     model = srcnn(r, (3, 2), mode, integers=True)
     done = lifted(model)
     kinds = [n.op_type for n in done.model.graph.node]
@@ -56,7 +56,10 @@ def test_equal_bit_for_bit_on_integers_border_included(r: int, mode: str) -> Non
     for size in [(least, least), (least, least + 3), (15, 12)]:
         x = np.random.default_rng(1).integers(-2, 3, (2, 1, *size)).astype(np.float32)
         (y,), (z,) = outputs_of(model, {"x": x}), outputs_of(done.model, {"x": x})
-        np.testing.assert_array_equal(y, z)
+        if mode == "linear":
+            np.testing.assert_array_equal(y, z)
+        else:  # cubic kernels are no short binary fractions
+            assert np.abs(y - z).max() <= 3e-6 * np.abs(y).max()
 
 
 @pytest.mark.parametrize("r", [2, 3])
@@ -79,7 +82,12 @@ def test_the_whole_network_and_what_it_costs(r: int) -> None:
     # 5×5, 32 → 1: a kernel of 2⌈2/r⌉ + 1 taps over r²·32 maps into r²
     K = 2 * -(-2 // r) + 1
     assert third["macs_before"] == 32 * 25 * r**2 * H * W
-    kernels = [n for n in done.model.graph.node if n.op_type == "Conv"]
-    shapes = {t.name: tuple(t.dims) for t in done.model.graph.initializer}
-    assert max(shapes[n.input[1]][2:] for n in kernels if shapes[n.input[1]][:2] == (r**2, 32 * r**2)) == (K, K)
-    assert third["macs_after"] == r**2 * 32 * r**2 * K * K * H * W
+    dense = r**2 * 32 * r**2 * K * K * H * W
+    if r == 2:
+        assert third["form"].startswith("convolution + shuffle")
+        shapes = [tuple(t.dims) for t in done.model.graph.initializer]
+        assert (r**2, 32 * r**2, K, K) in shapes
+        assert third["macs_after"] == dense
+    else:  # one convolution per phase leaves zero taps out: 2, 3 and 2 taps instead of 3 each
+        assert third["form"].startswith("one convolution per phase")
+        assert third["macs_after"] * 81 == dense * 49

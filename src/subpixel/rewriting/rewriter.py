@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, overload
 from onnx import ModelProto
 
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting.choice import macs
 from subpixel.rewriting.choice.clock import Clock, RuntimeClock
 from subpixel.rewriting.choice.neighbourhood import input_feeds
 from subpixel.rewriting.devices.profile import Profile, read_profile
@@ -135,7 +134,7 @@ def rewrite(
         raise InputError(f"the model is not valid ONNX: {fault}")
     if inputs:
         input_feeds(copy, inputs)  # refuses what fits no input
-    wish = Wish(goal, growth, macs.shapes_of(copy, inputs))
+    wish = Wish(goal, growth, inputs).knowing(copy)
     if device is not None:
         before = opset_of(copy)
         copy = _in_its_opset(copy, device, inputs)

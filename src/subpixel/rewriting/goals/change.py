@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from onnx import NodeProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
 
 from subpixel.algebra import Cells, Op
 from subpixel.rewriting.choice import macs
@@ -28,11 +29,16 @@ NOTHING_FOLLOWS = "no convolution follows with nothing but linear work between"
 
 @dataclass(frozen=True)
 class Wish:
-    """What the caller asked for."""
+    """What the caller asked for; `inputs` are whole shapes where the model leaves sizes open."""
 
     goal: str
     growth: float | None
+    inputs: dict[str, Sequence[int]] | None = None
     shapes: macs.Shapes = field(default_factory=dict)
+
+    def knowing(self, model: ModelProto) -> Wish:
+        """The wish with the shapes of this model's values, as far as they follow."""
+        return replace(self, shapes=macs.shapes_of(model, self.inputs))
 
 
 def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, Proof, int]:

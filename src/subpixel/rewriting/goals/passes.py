@@ -55,7 +55,7 @@ def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
     known = set(_outputs(model.graph))
     outcome = Outcome()
     for _ in range(PASSES):
-        before = outcome.rewritten
+        before, wish = outcome.rewritten, wish.knowing(model)
         if wish.goal != "deconv":
             over_graphs(model, partial(_commute_all, wish=wish, outcome=outcome))
         over_graphs(model, partial(_rewrite_all, wish=wish, outcome=outcome))
@@ -79,7 +79,7 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
     view = View(model.graph, opset_of(model), types_of(infer(model).graph))
     for run in swaps(view):
         trial, tried = swapped(model, run, view), Outcome()
-        over_graphs(trial, partial(_rewrite_all, wish=wish, outcome=tried))
+        over_graphs(trial, partial(_rewrite_all, wish=wish.knowing(trial), outcome=tried))
         if tried.rewritten:
             model.CopyFrom(trial)
             outcome.done += tried.done

@@ -16,9 +16,9 @@ from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.media import atomic
 from subpixel.media.alpha import FILL_REACH, fill_transparent
 from subpixel.media.formats import exif as exif_block
-from subpixel.media.image import check_size, picture_size, read_picture
+from subpixel.media.image import check_size, open_rows, picture_size, read_picture
 from subpixel.media.metadata import Metadata
-from subpixel.media.picture import Picture, from_array, from_pillow, to_array, to_pillow
+from subpixel.media.picture import Picture, PictureRows, from_array, from_pillow, to_array, to_pillow
 from subpixel.media.tiles import cut
 from subpixel.media.writing import write_picture
 
@@ -267,6 +267,31 @@ def test_exif_and_profile_are_kept(tmp_path, source, ending):
         assert exif[0x010F] == "Kamera"
         assert exif.get_ifd(0x8769) == {0x9003: "2020:02:02 02:02:02", 0xA002: 42, 0xA003: 30}
         assert exif.get_ifd(0x8825) == {1: "N"}
+
+
+def test_a_header_is_read_without_decoding(tmp_path, monkeypatch):
+    save(tmp_path / "plain.png", rgb())
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("decoded"))
+    assert picture_size(tmp_path / "plain.png") == (14, 10)
+
+
+def test_metadata_behind_the_pixels_of_a_png(tmp_path):
+    """Where a reader by rows would come too late; the orientation counts there too."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    content = encoded("PNG", rgb())
+    end = content.index(b"IEND") - 4
+    xmp = b"<x:xmpmeta>late</x:xmpmeta>"
+    late = chunk(b"eXIf", exif_block.without_prefix(camera_exif(6)))
+    late += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    (tmp_path / "late.png").write_bytes(content[:end] + late + content[end:])
+    for rows in (PictureRows(read_picture(tmp_path / "late.png")), open_rows(tmp_path / "late.png")):
+        np.testing.assert_array_equal(rows.read(99), np.rot90(rgb(), -1))
+        assert rows.metadata.xmp == xmp
+        assert exif_block.orientation(rows.metadata.exif) == 1
+        rows.close()
 
 
 def test_damaged_exif_does_not_cost_the_picture(tmp_path):

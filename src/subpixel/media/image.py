@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from subpixel.errors import InputError, UsageError
 from subpixel.media.folders import is_folder
+from subpixel.media.formats.png import late_chunks
 from subpixel.media.formats.raster import Raster, Rows
 from subpixel.media.metadata import Metadata, from_pillow_info
 from subpixel.media.picture import Picture, PictureRows, from_pillow, from_rows
@@ -182,6 +183,9 @@ def _header(image: Any) -> Header:
     kind = {"MPO": "JPEG"}.get(image.format, image.format)  # a JPEG with a second picture, for depth or for 3-D
     deep = ";16" in str([tile[-1] for tile in image.tile]) and not image.mode.startswith("I;16")
     frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+    if kind == "PNG" and image.fp is not None:
+        for name, data in late_chunks(image.fp).items():
+            image.info.setdefault(name, data)
     turned, metadata = from_pillow_info(image)
     width, height = image.size
     size = (height, width) if turned >= 5 else (width, height)

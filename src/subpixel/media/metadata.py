@@ -74,7 +74,7 @@ def from_pillow_info(image: "Image") -> tuple[int, Metadata]:
     info = image.info
     icc, xmp, block = info.get("icc_profile"), info.get("xmp"), info.get("exif")
     try:
-        if image.format == "TIFF" or not isinstance(block, bytes):
+        if image.format == "TIFF" or "Raw profile type exif" in info:
             block = _rebuilt(image)
     except Exception:  # whatever Pillow's parser stumbles on in a damaged directory
         block = None
@@ -97,9 +97,9 @@ def _says_nothing_else(block: bytes) -> bool:
 
 def _rebuilt(image: "Image") -> bytes | None:
     """An EXIF block of what a TIFF's directory, or an old PNG's text, says of the picture."""
-    from PIL.Image import Exif
+    from PIL.Image import Exif, Image
 
-    source, block = image.getexif(), Exif()
+    source, block = Image.getexif(image), Exif()  # a PNG's own way decodes all of it first
     for tag in (*KEPT, exif.ORIENTATION):
         if tag in source:
             block[tag] = source[tag]

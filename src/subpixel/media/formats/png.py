@@ -14,6 +14,7 @@ from subpixel.media.metadata import Metadata
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
 _AT_ONCE = 1 << 19  # bytes filtered and compressed in one piece: they stay in the cache
 _PAETH, _NO_FILTER = 4, 0
+_LARGEST_CHUNK = 1 << 24  # of metadata that is taken along
 
 
 class PngWriter:
@@ -101,6 +102,28 @@ def _paeth(rows: NDArray[np.uint8], above: NDArray[np.uint8], step: int, out: ND
     guess = np.where(to_b <= to_c, above, corner)
     np.copyto(guess, left, where=(to_a <= to_b) & (to_a <= to_c))
     np.subtract(rows, guess, out=out)
+
+
+def late_chunks(file: BinaryIO) -> dict[str, bytes]:
+    """EXIF ("exif") and XMP ("xmp") that lie behind the pixels, where a reader by rows comes last; a few seeks."""
+    found: dict[str, bytes] = {}
+    before = file.tell()
+    file.seek(8)
+    pixels = False
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        pixels |= name == b"IDAT"
+        if pixels and name in (b"eXIf", b"iTXt") and length < _LARGEST_CHUNK:
+            data = file.read(length)
+            if name == b"eXIf":
+                found["exif"] = data
+            elif data.startswith(b"XML:com.adobe.xmp\0\0\0"):
+                found["xmp"] = data[20:].split(b"\0", 2)[-1]
+            file.seek(4, 1)
+        else:
+            file.seek(length + 4, 1)
+    file.seek(before)
+    return found
 
 
 def _ancillary(metadata: Metadata) -> list[tuple[bytes, bytes]]:

@@ -276,3 +276,16 @@ def _broken(model: onnx.ModelProto, profile: str) -> list[tuple[str, str]]:
     types = types_of(infer(model).graph)
     view, limits = View(model.graph, opset_of(model), types), read_profile(profile)
     return [(n.op_type, why) for n in model.graph.node if (why := limits.fault(view, n)) is not None]
+
+
+def test_whole_input_shapes_are_written_into_the_model() -> None:
+    """With open sizes the shuffle would have to compute shapes, which this device does not."""
+    model = subpixel(OPEN)
+    (site,) = rewrite(model, profile="esp-dl").report["sites"]
+    assert site["refused"].endswith("its sizes are open: with whole input shapes there are more forms")
+    result = rewrite(model, profile="esp-dl", inputs={"x": [1, 5, 6, 7]})
+    assert (result.report["rewritten"], result.report["unmet"]) == (1, [])
+    (x,), (y,) = result.model.graph.input, result.model.graph.output
+    assert [d.dim_value for d in x.type.tensor_type.shape.dim] == [1, 5, 6, 7]
+    assert [d.dim_value for d in y.type.tensor_type.shape.dim] == [1, 2, 18, 21]
+    assert_same(result.model, model, [(6, 7)])

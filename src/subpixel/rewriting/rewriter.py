@@ -101,6 +101,7 @@ def rewrite(
         clock: measures instead of the runtime.
         profile: instead of a goal, a device: its name (`profile_names()`), or a .toml file that states its limits.
             Whatever the device does not take is spelled so that it does; what cannot be is listed in `unmet`.
+            `inputs` are written into the model: devices are given stated sizes.
 
     Raises:
         UsageError: an unknown goal, runtime or profile, a profile beside a goal, `inputs` that fit no input,
@@ -137,6 +138,7 @@ def rewrite(
     wish = Wish(goal, growth, inputs).knowing(copy)
     if device is not None:
         before = opset_of(copy)
+        copy = macs.with_shapes(copy, inputs) if inputs else copy
         copy = _in_its_opset(copy, device, inputs)
         outcome, unmet = fit(copy, replace(wish, goal="device"), device)
         whole: dict[str, Any] = {"profile": device.name, "device": device.device, "source": device.source}

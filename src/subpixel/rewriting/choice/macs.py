@@ -18,8 +18,8 @@ Shapes = dict[str, tuple[int, ...]]
 """Whole shapes by value name, as far as they are known."""
 
 
-def shapes_of(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> Shapes:
-    """Shapes that follow from the model, and from `inputs` where it leaves sizes open."""
+def with_shapes(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> ModelProto:
+    """A copy of the model that states the sizes of its inputs, and of its outputs where they follow."""
     copy = ModelProto()
     copy.CopyFrom(model)
     for value in copy.graph.input:
@@ -33,6 +33,14 @@ def shapes_of(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> Sha
         for value in copy.graph.output:
             for dim in value.type.tensor_type.shape.dim:
                 dim.Clear()
+        for value, inferred in zip(copy.graph.output, infer(copy).graph.output, strict=True):
+            value.CopyFrom(inferred)
+    return copy
+
+
+def shapes_of(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> Shapes:
+    """Shapes that follow from the model, and from `inputs` where it leaves sizes open."""
+    copy = with_shapes(model, inputs)
     types: Types = types_of(infer(copy).graph)
     found: Shapes = {}
     for name, (_, known) in types.items():

@@ -102,6 +102,8 @@ def _fit_graph(view: View, wish: Wish, profile: Profile, outcome: Outcome) -> li
             if node.op_type in UPSAMPLING_OPS or any(node in r.nodes for r in readings.values()):
                 others = [reason for reason in dict.fromkeys(tried) if reason != why]
                 text = f"; no other form helps: {', '.join(others)}" if others else ""
+                if any(view.size(name) is None for name in node.input[:1]):
+                    text += "; its sizes are open: with whole input shapes there are more forms"
                 outcome.refuse(node, Refusal(why + text, "device"))
     return edits
 

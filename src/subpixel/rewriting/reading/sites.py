@@ -113,8 +113,9 @@ def site_of(chain: Chain, law: str | None = None) -> Site:
 def law_of(chain: tuple[Layer, ...]) -> str:
     """The law that a rewrite of this chain rests on."""
     first = next(layer for layer in chain if isinstance(layer, UPSAMPLERS))
-    if all(isinstance(layer, layers.PeriodicShuffle) for layer in chain):
-        return "A4"
+    after = chain[next(i for i, layer in enumerate(chain) if layer is first) + 1 :]
+    if isinstance(first, layers.PeriodicShuffle) and all(isinstance(a, layers.PeriodicShuffle) for a in after):
+        return "A4"  # the shuffle, in another order or spelling
     if isinstance(first, layers.TransposedConvolution):
         plain = all(isinstance(layer, layers.TransposedConvolution | layers.Affine) for layer in chain)
         return ("A2" if max(first.stride) > 1 else "A1") if plain else "A12"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
+from exactness.chains import Turn
 from rewrite.graphs import graph, node, whole
 from subpixel.rewriting import rewrite
-from subpixel.rewriting.goals import change
+from subpixel.rewriting.goals import change, fastest
 from subpixel.rewriting.reading import operators
 from subpixel.rewriting.writing.build import Built
 
@@ -83,7 +84,7 @@ def _weights(built: Built, change: Callable[[np.ndarray], np.ndarray], prefix: s
 
 def flip(built: Built) -> bool:
     """The flip forgotten."""
-    return _weights(built, lambda w: w[:, :, ::-1, ::-1])
+    return _weights(built, lambda w: np.flip(w, tuple(range(2, w.ndim))))
 
 
 def swap_phases(built: Built) -> bool:
@@ -216,3 +217,106 @@ def test_a_reader_that_errs_is_refused(mistake: Callable[[Any], Any], monkeypatc
     monkeypatch.setitem(operators.READERS, "ConvTranspose", wrong)
     (site,) = rewrite(transposed(), "lr").report["sites"]
     assert "differs" in site["refused"]
+
+
+# --- every spelling that `fastest` may choose ------------------------------------------------------------------------
+
+
+def in_one_dimension() -> onnx.ModelProto:
+    return graph(
+        [node("ConvTranspose", "x w b", "y", strides=[4], pads=[2, 1])],
+        {"x": ["N", 4, "T"]},
+        "y",
+        w=whole(4, 2, 11),
+        b=whole(2),
+    )
+
+
+def nearest() -> onnx.ModelProto:
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return graph(
+        [node("Resize", "x - s", "u", **how), node("Conv", "u w b", "y", pads=[1] * 4)],
+        X,
+        "y",
+        w=whole(3, 4, 3, 3),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
+def pointwise() -> onnx.ModelProto:
+    return graph(
+        [node("Resize", "x - s", "u", mode="linear"), node("Conv", "u w b", "y")],
+        X,
+        "y",
+        w=whole(3, 4, 1, 1),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
+TIMED = {"2-D": transposed, "1-D": in_one_dimension, "nearest": nearest, "linear": interpolated, "1×1": pointwise}
+_build = change.build
+
+
+class Likes(Turn):
+    """A clock for which the form of this name is the fastest: a mistake may change the numbers of the others."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__(-1)
+        self.form = form
+
+    def race(self, models: Any, feeds: Any, names: Any) -> list[float | None]:
+        if list(names) == ["original", "rewritten"]:
+            return [2.0, 1.0]
+        return [1.0 if name == self.form else 2.0 for name in names]
+
+
+SPELLINGS = {
+    "convolution + shuffle",
+    "one convolution per phase",
+    "transposed convolution",
+    "matrix product + overlap-add",
+    "border cells + shuffle",
+    "1×1 convolution first",
+}
+
+
+def test_no_mistake_passes_in_any_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: dict[str, set[str]] = {}
+    for name in TIMED:
+        for form, mistake in _spoilt(name, monkeypatch):
+            met.setdefault(form.split(",")[0], set()).add(mistake)
+    assert set(met) >= SPELLINGS, met
+    assert min(len(mistakes) for mistakes in met.values()) >= 2, met
+
+
+def _spoilt(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
+    """Every candidate of `fastest` with every mistake that can be planted in it, refused each time."""
+    model = TIMED[name]()
+    inputs = {"x": [1, 4, *(9, 8)[: 1 if name == "1-D" else 2]]}
+    build, planted = _build, set[str]()
+    mutant: Callable[[Built], bool] | None = None
+
+    def mutated(view: Any, site: Any, picked: Any, *rest: Any) -> Built:
+        built = build(view, site, picked, *rest)
+        if mutant is not None and mutant(built):
+            planted.add("; ".join(form.name for form in picked))
+        return built
+
+    monkeypatch.setattr(change, "build", mutated)
+    monkeypatch.setattr(fastest, "build", mutated)
+    turn = count = 0
+    while turn <= count:
+        mutant, clock = None, Turn(turn)
+        right = rewrite(model, clock=clock, inputs=inputs)
+        count = clock.count - 1
+        assert right.report["rewritten"] == 1, (name, clock.picked)
+        (form,) = clock.picked
+        for mutant in MUTANTS:
+            planted.clear()
+            wrong = rewrite(model, clock=Likes(form), inputs=inputs)
+            if form in planted:
+                assert wrong.report["rewritten"] == 0, (name, form, mutant.__name__)
+                yield form, mutant.__name__
+        turn += 1

@@ -1,4 +1,4 @@
-"""What is left alone, and the reason given; and what qonnx 1.0 gets silently wrong, right or refused by name."""
+"""What is left alone, and the reason given."""
 
 from __future__ import annotations
 
@@ -57,25 +57,6 @@ def test_resizes_without_a_kernel(attributes: dict[str, Any], text: str) -> None
     import re
 
     assert re.match(text, reason(resize(**attributes)))
-
-
-@pytest.mark.parametrize("rounding", ["floor", "ceil", "round_prefer_ceil"])
-@pytest.mark.parametrize("dilation", [1, 2])
-def test_what_qonnx_gets_wrong_is_right(rounding: str, dilation: int) -> None:
-    """Asymmetric pads, asymmetric / ceil rounding, dilation 2, the last convolution a graph output."""
-    model = resize(coordinate_transformation_mode="asymmetric", nearest_mode=rounding, dilation=dilation)
-    rewritten(model, gone="Resize", sizes=[(6, 7)])
-
-
-def test_qonnx_direction_nearest_to_transposed() -> None:
-    rewritten(
-        resize(coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
-        "deconv",
-        gone="Resize Conv",
-        has="ConvTranspose",
-    )
-    text = reason(resize(coordinate_transformation_mode="asymmetric", nearest_mode="ceil"), "deconv")
-    assert text.startswith("A12: its border needs")
 
 
 def test_computed_weights() -> None:

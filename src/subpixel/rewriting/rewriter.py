@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from onnx import ModelProto
 
 from subpixel.errors import InputError, UsageError
+from subpixel.rewriting.choice import macs
 from subpixel.rewriting.choice.clock import Clock, RuntimeClock
 from subpixel.rewriting.choice.neighbourhood import input_feeds
 from subpixel.rewriting.devices.profile import Profile, read_profile

@@ -245,7 +245,8 @@ def two_ups() -> onnx.ModelProto:
 
 def test_cuts_that_save_more_together_win() -> None:
     """The whole chain saves 6 ms; its two halves save 4 each. With 9 for the whole it is the other way round."""
-    from subpixel.rewriting.choice.fastest import Alternative, Form, _most_saved, _Timed
+    from subpixel.rewriting.choice.fastest import Alternative, Form, _Timed
+    from subpixel.rewriting.choice.together import most_saved
 
     def timed(names: str, saved: float) -> _Timed:
         nodes = tuple(node("ConvTranspose", "x w", name) for name in names)
@@ -253,10 +254,10 @@ def test_cuts_that_save_more_together_win() -> None:
         return _Timed(Alternative(nodes[0], "A2", nodes, ("x",), names[-1], (form,), ""), 10.0, {"it": 10.0 - saved})
 
     both, first, second = timed("ab", 6.0), timed("a", 4.0), timed("b", 4.0)
-    assert set(map(id, _most_saved([both, first, second]))) == {id(first), id(second)}
+    assert set(map(id, most_saved([both, first, second]))) == {id(first), id(second)}
     both = timed("ab", 9.0)
-    assert _most_saved([both, first, second]) == [both]
-    assert _most_saved([timed("a", 0.1)]) == []  # within the noise
+    assert most_saved([both, first, second]) == [both]
+    assert most_saved([timed("a", 0.1)]) == []  # within the noise
 
 
 def test_every_cut_is_timed() -> None:

@@ -18,6 +18,7 @@ from subpixel.algebra import Cells, Op
 from subpixel.progress import track
 from subpixel.rewriting.choice.clock import Clock
 from subpixel.rewriting.choice.neighbourhood import Neighbourhood, Values, around, with_types
+from subpixel.rewriting.choice.together import settle
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.graph.edit import Edit, apply_edits
 from subpixel.rewriting.graph.view import View
@@ -90,31 +91,12 @@ def choose(
         times = _time(a, n, clock, known, ir_version)
         if times is not None:
             timed.append(times)
-    edits: list[Edit] = []
-    entries: list[Entry] = []
-    failed: dict[int, Refusal] = {}
-    taken: set[str] = set()
-    while left := [t for t in timed if id(t) not in failed and not t.own & taken]:
-        best = _most_saved(left)
-        for t in track(best, "proving", unit="sites"):
-            done = _proved(t)
-            if isinstance(done, Refusal):
-                failed[id(t)] = done  # what it stood in the way of gets another chance
-                continue
-            edits.append(done[0])
-            entries.append(done[1])
-            taken |= t.own
-        if not best:
-            break
-    # what nobody changed, in its longest cut
-    for t in sorted(timed, key=lambda t: -len(t.own)):
-        if t.own & taken:
-            continue
-        taken |= t.own
-        reason = failed.get(id(t), Refusal("no form beats what is there beyond the noise: kept", "clock"))
+    done, kept = settle(timed, _proved)
+    entries = [item for _, item in done]
+    for t, reason in kept:
         ms = round(t.before, 4)
         entries.append({**refused(t.alternative.node, reason), "ms_before": ms, "ms_after": ms})
-    return edits, entries
+    return [edit for edit, _ in done], entries
 
 
 def _proved(t: _Timed) -> tuple[Edit, Entry] | Refusal:
@@ -129,28 +111,6 @@ def _proved(t: _Timed) -> tuple[Edit, Entry] | Refusal:
         times = {"ms_before": round(t.before, 4), "ms_after": round(t.times[form.name], 4)}
         return Edit(t.alternative.output, form.nodes, form.weights), {**shown, **times}
     return reason
-
-
-def _most_saved(timed: list[_Timed]) -> list[_Timed]:
-    """Of sites that share nodes, those that together save the most; sites that save nothing stay out."""
-    worth = sorted((t for t in timed if t.saved > 0), key=lambda t: -t.saved)
-    best: tuple[float, list[_Timed]] = (0.0, [])
-
-    def grow(at: int, chosen: list[_Timed], saved: float, rest: float) -> None:
-        nonlocal best
-        if saved > best[0]:
-            best = (saved, list(chosen))
-        if at == len(worth) or saved + rest <= best[0]:
-            return
-        t = worth[at]
-        if not any(t.own & other.own for other in chosen):
-            grow(at + 1, [*chosen, t], saved + t.saved, rest - t.saved)
-            if not any(t.own & other.own for other in worth[at + 1 :]):
-                return  # nothing speaks against it
-        grow(at + 1, chosen, saved, rest - t.saved)
-
-    grow(0, [], 0.0, sum(t.saved for t in worth))
-    return best[1]
 
 
 def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_version: int) -> _Timed | None:

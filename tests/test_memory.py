@@ -1,0 +1,95 @@
+"""--memory is a promise: the process's largest resident memory, as the operating system measured it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from subpixel.errors import UsageError
+from subpixel.media.formats.raster import Raster
+from subpixel.media.metadata import Metadata
+from subpixel.media.writing import write_rows
+from subpixel.models import load
+from subpixel.runtime.footprint import bytes_per_pixel
+from subpixel.upscaling.memory import parse_memory
+
+PHOTO = Path(__file__).parent / "data" / "colosseum.png"
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the unit of ru_maxrss is Linux's")
+
+
+def large(path: Path, width: int, height: int) -> None:
+    """A photo, repeated; written by rows."""
+    with Image.open(PHOTO) as image:
+        band = np.tile(np.asarray(image.convert("RGB")), (1, -(-width // image.width), 1))[:, :width]
+    pieces = (band[: min(len(band), height - first)] for first in range(0, height, len(band)))
+    write_rows(path, Raster(width, height, 3), pieces, Metadata(), in_pieces=True)
+
+
+# A process's figure begins with that of the process that started it, so the test's own must not start it.
+_MEASURE = (
+    "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+)
+
+
+def most_resident(*arguments: object) -> int:
+    """Bytes that `subpixel upscale` had in memory at its largest."""
+    command = [sys.executable, "-m", "subpixel", "upscale", *map(str, arguments)]
+    done = subprocess.run([sys.executable, "-c", _MEASURE, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout) << 10
+
+
+@linux
+def test_a_small_bound(tmp_path):
+    large(tmp_path / "in.png", 4500, 1200)
+    bound = most_resident(
+        tmp_path / "in.png", "-o", tmp_path / "out.tif", "--model", "bicubic", "--scale", 2, "--memory", "224M"
+    )
+    assert bound < 224 << 20
+    with Image.open(tmp_path / "out.tif") as image:
+        assert image.size == (9000, 2400)
+
+
+@linux
+@pytest.mark.long
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_picture_of_12000_by_9000_within_a_gigabyte(tmp_path, runtime):
+    large(tmp_path / "in.png", 12000, 9000)
+    out = tmp_path / "out.png"
+    most = most_resident(tmp_path / "in.png", "-o", out, "--scale", 2, "--memory", "1G", "--runtime", runtime)
+    print(f"{runtime}: {most / (1 << 20):.0f} MiB")
+    assert most < 1 << 30
+
+
+@linux
+@pytest.mark.long
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_a_picture_of_20000_by_20000_within_half_a_gigabyte(tmp_path, ending):
+    large(tmp_path / f"in.{ending}", 20000, 20000)
+    arguments = ["--model", "bicubic", "--scale", 2, "--memory", "512M"]
+    most = most_resident(tmp_path / f"in.{ending}", "-o", tmp_path / f"out.{ending}", *arguments)
+    print(f"{ending}: {most / (1 << 20):.0f} MiB")
+    assert most < 512 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("512M", 512 << 20), ("1G", 1 << 30), ("1.5GiB", 3 << 29), ("300mb", 300 << 20), ("134217728", 1 << 27)],
+)
+def test_amounts(text, amount):
+    assert parse_memory(text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "M", "1X", "-1G", "1 000M", "63M"])
+def test_no_amounts(text):
+    with pytest.raises(UsageError, match=r"memory '?.*(is no amount|is less than the program itself takes)"):
+        parse_memory(text)
+
+
+def test_what_a_graph_takes():
+    """ESPCN: 64 maps and 32 maps of float32 at once, and a little."""
+    assert 4 * (64 + 32) <= bytes_per_pixel(load("espcn", 3).to_onnx()) <= 4 * (64 + 64)

@@ -67,6 +67,48 @@ def test_rows(monkeypatch):
     assert kept["met"] == (kept["rewritten"] == 0)
 
 
+def test_rows_of_torch(monkeypatch):
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    from subpixel.bench import modules
+
+    assert [head.name for head in modules.MODULE_HEADS] == [head.name for head in HEADS]
+    small = modules.ModuleHead("nearest small", modules._resized(4, 3, 2, 3), ((1, 4, 6, 7),))
+    monkeypatch.setattr(rewritten, "HEADS", SMALL[:1])
+    monkeypatch.setattr(modules, "MODULE_HEADS", (small,))
+    before = torch.get_num_threads()
+    run = CliRunner().invoke(
+        cli, ["bench", "rewrite", "--seconds", "0.1", "--threads", "1", "--json", "--runtime", "torch"]
+    )
+    assert run.exit_code == 0, run.output
+    assert torch.get_num_threads() == before
+    (row,) = json.loads(run.stdout)["rows"]
+    assert (row["model"], row["runtime"], row["aim"], row["met"], row["equal"]) == (
+        "nearest small",
+        "torch",
+        None,
+        None,
+        True,
+    )
+    assert row["ms_before"] > 0 < row["ms_after"]
+    assert any("convolution + shuffle" in c["name"] for site in row["candidates"] for c in site)
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_modules_are_the_networks_of_the_heads(head):
+    """The same weights in the same shapes, the same multiplications."""
+    pytest.importorskip("torch", reason="needs PyTorch")
+    from subpixel.bench.modules import MODULE_HEADS
+
+    module = next(m for m in MODULE_HEADS if m.name == head.name)
+    theirs = sorted(list(p.shape) for p in module.module().parameters() if p.ndim > 2)
+    graph = head.model().graph
+    shapes = [list(w.dims) for w in graph.initializer if len(w.dims) > 2]
+    assert theirs == sorted(shape for shape in shapes if shape[1:] != [1, 1])  # those are PReLU's
+    assert [list(s) for s in module.shapes] == [
+        [d.dim_value for d in i.type.tensor_type.shape.dim] for i in graph.input
+    ]
+
+
 def test_files_and_the_table(tmp_path):
     onnx.save(SMALL[0].model(), tmp_path / "one.onnx")
     run = CliRunner().invoke(
@@ -88,6 +130,7 @@ def test_what_cannot_be_measured(tmp_path):
         (["--only", "no such head"], UsageError),
         ([str(tmp_path / "text.onnx")], InputError),
         ([str(tmp_path / "text.onnx"), "--only", "k4"], UsageError),
+        ([str(tmp_path / "text.onnx"), "--runtime", "torch"], UsageError),
     ):
         run = CliRunner().invoke(cli, ["bench", "rewrite", *arguments])
         assert isinstance(run.exception, error)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto
 
 from subpixel.bench.heads import HEADS
-from subpixel.errors import UsageError
+from subpixel.errors import MissingExtra, UsageError
 from subpixel.progress import Progress
 from subpixel.rewriting import RuntimeClock, inspect, rewrite, verify
 from subpixel.runtime.cores import available_cores
@@ -33,7 +34,7 @@ def bench_rewrite(
 
     Args:
         models: ONNX files; none: the built-in heads and decoders.
-        runtimes: where.
+        runtimes: where; "torch" and "torch.compile" take the built-in ones alone, as modules (extra: torch).
         inputs: whole shapes by input name; those that a model does not have are left out for it.
         threads: of every run; default: one for every physical core.
         seconds: of the last race, each.
@@ -44,8 +45,11 @@ def bench_rewrite(
         rewritten, sites [{node, op, form, refused, share}]}. `aim` and `met` are null for files.
 
     Raises:
-        UsageError: `only` fits nothing; a shape that fits no model. InputError: a file is no model.
+        UsageError: `only` fits nothing; a shape that fits no model; files for torch. InputError: a file is no model.
+        MissingExtra: torch is asked for and not installed.
     """
+    if models and any(runtime.startswith("torch") for runtime in runtimes):
+        raise UsageError("PyTorch is measured on the built-in heads: leave out the files, or name another runtime")
     threads = threads or available_cores()
     jobs: list[tuple[str, ModelProto | Path, dict[str, float], str]]
     if models:
@@ -58,8 +62,11 @@ def bench_rewrite(
     with Progress("measuring", len(jobs) * len(runtimes), unit="models") as progress:
         for name, model, aims, kept in jobs:
             for runtime in runtimes:
-                row = _row(model, runtime, inputs, threads, seconds)
-                aim = aims.get(runtime, aims.get("either"))
+                if runtime.startswith("torch"):
+                    row, aim = _module_row(name, runtime, threads, seconds), None
+                else:
+                    row = _row(model, runtime, inputs, threads, seconds)
+                    aim = aims.get(runtime, aims.get("either"))
                 met = None if aim is None else row["ratio"] >= aim * (0.97 if aim == 1 else 1)
                 if kept == runtime:
                     met = row["rewritten"] == 0
@@ -67,10 +74,18 @@ def bench_rewrite(
                 progress.advance()
         for name, _, aims, _ in jobs:
             if "either" in aims:  # reached on one of the runtimes
-                own = [row for row in rows if row["model"] == name and not row["kept"]]
+                own = [row for row in rows if row["model"] == name and row["aim"] is not None and not row["kept"]]
                 for row in own:
                     row["met"] = any(r["ratio"] >= aims["either"] for r in own)
     return {"threads": threads, "rows": rows}
+
+
+def _module_row(name: str, runtime: str, threads: int, seconds: float) -> dict[str, Any]:
+    if find_spec("torch") is None:
+        raise MissingExtra("PyTorch is not installed: pip install 'subpixel[torch]'")
+    from subpixel.bench.modules import MODULE_HEADS, module_row
+
+    return module_row(next(head for head in MODULE_HEADS if head.name == name), runtime, threads, seconds)
 
 
 def _row(model: ModelProto | Path, runtime: str, inputs: Inputs | None, threads: int, seconds: float) -> dict[str, Any]:

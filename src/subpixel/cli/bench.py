@@ -45,10 +45,10 @@ def bench(
 @click.argument("models", type=PATH, nargs=-1, metavar="[MODEL.onnx]...")
 @click.option(
     "--runtime",
-    type=click.Choice(["onnxruntime", "openvino", "both"]),
+    type=click.Choice(["onnxruntime", "openvino", "both", "torch", "torch.compile"]),
     default="both",
     show_default=True,
-    help="Where both are timed.",
+    help="Where original and rewritten are timed; torch: the built-in heads as modules.",
 )
 @input_option
 @threads_option

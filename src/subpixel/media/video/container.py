@@ -165,7 +165,12 @@ def write_container(
             _fill(output, container, segments, plan, info, others, wishes, advance)
     except av.error.FFmpegError as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"{path} cannot be written ({reason}): name another place with -o") from error
+        if isinstance(error, ValueError):  # the muxer refuses what it is given
+            raise InputError(
+                f"{info.name}: its streams cannot be put together as {container_of(path)} ({reason}): "
+                "name a file of another kind with -o, .mkv takes most"
+            ) from error
+        raise OutputError(f"{path} cannot be written ({reason}): make room, then go on with --resume") from error
 
 
 def _muxer(path: Path) -> "OutputContainer":
@@ -243,6 +248,7 @@ def _copied(
     if not any(stream is not None for stream in streams.values()):
         return
     latest = Fraction(0)
+    last: dict[int, int] = {}  # decoding timestamps by stream; muxers refuse ones that go back
     with suppress(av.error.FFmpegError):  # what is broken was said when the video was read
         for packet in source.demux():
             target = streams.get(packet.stream_index)
@@ -257,8 +263,13 @@ def _copied(
                 moved = round(shift / base)
                 packet.pts = None if packet.pts is None else packet.pts - moved
                 packet.dts = None if packet.dts is None else packet.dts - moved
-                due = packet.dts if packet.dts is not None else packet.pts
-                latest = (due or 0) * base
+                due = packet.dts if packet.dts is not None else packet.pts or 0
+                least = last.get(packet.stream_index, due - 1) + (target.type != "subtitle")
+                if due < least:
+                    due = packet.dts = least
+                    packet.pts = max(packet.pts or due, due)
+                last[packet.stream_index] = due
+                latest = due * base
             packet.stream = target
             yield latest, packet
 

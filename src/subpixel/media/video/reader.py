@@ -27,6 +27,7 @@ _BT709 = 1
 # Containers whose header states a duration that the file must keep.
 _STATED = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "ogg", "avi"}
 _MISSING = 0.5  # seconds that may be missing at the end before a file counts as cut short
+_SLOWEST, _FASTEST = Fraction(1, 1000), Fraction(10_000)  # frames a second; what lies beyond is no rate
 _UNREADABLE = 100  # packets at the beginning that may be undecodable, as in a recording that starts anywhere
 
 
@@ -211,6 +212,8 @@ class Reader:
         self.origin = Fraction(origin, 1_000_000) if origin else Fraction(0)
         if self.container.format.name == "yuv4mpegpipe":
             self._rate = self.stream.base_rate or self._rate
+        if self._rate is not None and not _SLOWEST <= self._rate <= _FASTEST:
+            self._rate = None
         self._last_pts: int | None = None
         self._ended = Fraction(0)  # of all streams, in seconds of the file's own clock
         self._packets = 0

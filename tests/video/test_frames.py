@@ -29,7 +29,7 @@ def test_decoded_frames_come_back_enlarged_with_all_they_carry(tmp_path: Path) -
     path = clips.make(tmp_path / "in.mkv", 7, codec="ffv1", colour=(1, 1, 1, 1), rate=Fraction(30000, 1001))
     upscaler = subpixel.open_upscaler("espcn", 3, threads=1, runtime="onnxruntime")
     with av.open(str(path)) as clip, av.open(str(path)) as same:
-        large = list(subpixel.upscale_frames(clip.decode(video=0), scale=3, threads=2, runtime="onnxruntime"))
+        large = list(subpixel.upscale_frames(clip.decode(video=0), 3, "espcn", threads=2, runtime="onnxruntime"))
         for small, big in zip(same.decode(video=0), large, strict=True):
             assert (big.width, big.height) == (192, 144)
             for name in ("pts", "time_base", "color_range", "colorspace", "color_primaries", "color_trc"):

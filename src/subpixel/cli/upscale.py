@@ -10,7 +10,6 @@ from subpixel.cli.options import (
     PATH,
     foreign_options,
     json_option,
-    model_option,
     print_json,
     runtime_options,
     together,
@@ -81,7 +80,11 @@ work_options = together(
 @click.command(short_help="Enlarge pictures, folders of pictures, and videos.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", type=PATH, help="A file for one input, else a folder; - for y4m on stdout.")
-@model_option
+@click.option(
+    "--model",
+    metavar="NAME|FILE",
+    help="A model of `subpixel models`, an .onnx or a .safetensors file.  [default: espcn; for videos nano]",
+)
 @size_options
 @encoding_options
 @work_options
@@ -114,7 +117,7 @@ def upscale(
     pictures = [path for path in inputs if path not in videos]
     if not videos:
         refuse_video_options(for_videos)
-    order = _order(options, threads=None if pictures else 1)  # videos: a thread for each of several frames
+    order = _order(options, for_videos=not pictures)
     results = name_outputs(videos, output, order.target.label, alone=len(inputs) == 1) if videos else []
     outcome = Outcome([], [])
     if pictures:
@@ -122,7 +125,7 @@ def upscale(
         outcome = upscale_pictures(jobs, order, _silent if as_json else tell)
     if videos:
         if pictures:
-            order = _order(options, threads=1)
+            order = _order(options, for_videos=True)
         made, failed = upscale_videos(
             videos, results, order.upscalers, order.target, as_json=as_json,
             resume=order.resume, threads=options["threads"], max_megapixels=order.limits.megapixels, **for_videos,
@@ -139,11 +142,14 @@ def upscale(
     return 1 if outcome.failures else 0
 
 
-def _order(options: dict[str, Any], *, threads: int | None) -> "Order":
-    """The options as one value; what contradicts itself is bad usage before anything is touched."""
+def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
+    """The options as one value, for pictures, or for videos, whose frames get a thread each.
+
+    What contradicts itself is bad usage before anything is touched.
+    """
     from subpixel.cli.pictures import Order, file_state
     from subpixel.media.writing import Encoding
-    from subpixel.upscaling.choice import Upscalers
+    from subpixel.upscaling.choice import Upscalers, video_model
     from subpixel.upscaling.files import Limits
     from subpixel.upscaling.finished import Finished
     from subpixel.upscaling.memory import parse_memory
@@ -157,11 +163,12 @@ def _order(options: dict[str, Any], *, threads: int | None) -> "Order":
     if memory and workers and workers > 1:
         raise UsageError(f"--workers {workers} contradicts --memory {memory}: one picture at a time keeps the bound")
     target = target_of(o["scale"], o["size"])
+    model = o["model"] or (video_model(target) if for_videos else "espcn")
     upscalers = Upscalers(
-        o["model"],
+        model,
         runtime=o["runtime"],
         precision=o["precision"],
-        threads=threads or o["threads"],
+        threads=1 if for_videos else o["threads"],
         channels=int(o["channels"]) if o["channels"] else None,
         value_range=int(o["value_range"]) if o["value_range"] else None,
         colour=o["colour"],
@@ -171,7 +178,7 @@ def _order(options: dict[str, Any], *, threads: int | None) -> "Order":
     elif target.factor is not None:
         upscalers.at_least(target.factor)  # an impossible model or runtime is said before anything is done
     deciding = {name: value for name, value in o.items() if name not in ("resume", "workers", "max_megapixels")}
-    finished = Finished({**deciding, "model": file_state(o["model"])})
+    finished = Finished({**deciding, "model": file_state(model)})
     return Order(upscalers, target, encoding, limits, workers, finished, o["resume"])
 
 

@@ -93,6 +93,15 @@ class Upscalers:
             return self._open[scale]
 
 
+def video_model(target: Target | None) -> str:
+    """What enlarges a video if nobody says: nano where it has weights for it, else espcn."""
+    from subpixel.models import describe
+
+    shipped = describe("nano").shipped
+    wanted = (2, 3, 4) if target is not None and target.whole is None else (target.whole if target else DEFAULT_SCALE,)
+    return "nano" if set(wanted) <= set(shipped) else "espcn"
+
+
 def _chain(scales: tuple[int, ...], factor: Fraction) -> tuple[int, ...]:
     """As few networks as will do, by the least product that reaches the factor; the larger ones first."""
     for count in range(1, _MOST + 1):

@@ -25,8 +25,8 @@ from subpixel.media.video.reader import Reader, VideoInfo, Wishes
 from subpixel.media.video.segments import FRAMES, Coded, coded, write_segment
 from subpixel.media.video.work import Work
 from subpixel.media.video.y4m import Y4mWriter
-from subpixel.upscaling.choice import Upscalers
-from subpixel.upscaling.frames import DEFAULT_MODEL, FrameUpscaler, Timed, frames_ahead
+from subpixel.upscaling.choice import Upscalers, video_model
+from subpixel.upscaling.frames import FrameUpscaler, Timed, frames_ahead
 from subpixel.upscaling.in_order import in_order
 from subpixel.upscaling.pictures import chooser, target_of
 from subpixel.upscaling.target import Target
@@ -73,7 +73,7 @@ def upscale_video(
     source: str | Path,
     output: str | Path,
     scale: float | None = None,
-    model: str | Path | Upscaler | Upscalers = DEFAULT_MODEL,
+    model: str | Path | Upscaler | Upscalers | None = None,
     *,
     size: str | tuple[int, int] | Target | None = None,
     runtime: str = "auto",
@@ -99,8 +99,10 @@ def upscale_video(
     Args:
         source: a file, or "-" for y4m from standard input.
         output: a file, or "-" for y4m on standard output.
-        scale, size, model, runtime, precision: as in `subpixel.upscale`; what no network enlarges by is resized from
-            the next larger. The model may be an `Upscaler` too, best opened with threads=1.
+        scale, size, runtime, precision: as in `subpixel.upscale`; what no network enlarges by is resized from the
+            next larger.
+        model: likewise, and an `Upscaler` is best opened with threads=1; default: nano where it has weights for the
+            scale, else espcn.
         threads: default: every physical core this process may use.
         start, end: seconds; only what lies between.
         codec: "h264", "hevc", "av1", "vp9" or "ffv1"; default by container and depth.
@@ -135,7 +137,7 @@ def upscale_video(
     workers = threads or available_cores()
     target = size if isinstance(size, Target) else target_of(scale, size)
     # Each frame's network computes on one thread, and several frames at once.
-    choose = chooser(model, {"runtime": runtime, "threads": 1, "precision": precision})
+    choose = chooser(model or video_model(target), {"runtime": runtime, "threads": 1, "precision": precision})
     limit = int((max_megapixels or MAX_MEGAPIXELS) * 1e6)
     wishes = Wishes(
         start=start,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from subpixel.cli.options import PATH, json_option, print_json, threads_option
+from subpixel.cli.options import FILE, PATH, json_option, print_json, threads_option
 from subpixel.cli.shapes import Shapes, input_option
 from subpixel.errors import UsageError
 
@@ -23,22 +23,57 @@ def bench(
     """Enlarge one luma picture in every way this machine has, in turns, with equal threads.
 
     OpenCV and PyTorch take part where they are installed: pip install 'subpixel[bench,torch]'.
-    `subpixel bench rewrite` measures what rewriting gains.
+    `subpixel bench models` times every model, `subpixel bench rewrite` measures what rewriting gains.
     """
     if context.invoked_subcommand is not None:
         return
     from subpixel.bench.speed import bench as run
 
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UsageError(f"--size {size} is no size: give width and height, such as 640x360")
-    result = run(model, scale, size=(int(width), int(height)), threads=threads, rounds=rounds)
+    result = run(model, scale, size=_size(size), threads=threads, rounds=rounds)
     if as_json:
         print_json(result)
     else:
         from subpixel.cli.tables import bench_table
 
         click.echo(bench_table(result))
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--size {text} is no size: give width and height, such as 640x360")
+    return int(width), int(height)
+
+
+@bench.command(short_help="Time every model, PSNR beside it.")
+@click.option("--scale", type=click.IntRange(2), metavar="N", default=3, show_default=True)
+@click.option("--size", default="640x360", show_default=True, metavar="WxH", help="Of the LR picture.")
+@threads_option
+@click.option("--rounds", type=click.IntRange(1), metavar="N", default=15, help="[default: 15]")
+@click.option("--budget", type=click.FloatRange(0), default=60.0, show_default=True, help="GMAC a picture, at most.")
+@click.option("--plot", type=FILE, help="A picture to draw as well, .png or .svg (needs Matplotlib).")
+@json_option
+def models(
+    scale: int, size: str, threads: int | None, rounds: int, budget: float, plot: Path | None, as_json: bool
+) -> None:
+    """Enlarge one luma picture by every network of `subpixel models`, in turns, with equal threads.
+
+    Networks that come without weights are timed with random ones, and their PSNR is what their papers state.
+    """
+    from subpixel.bench.zoo import bench_models
+    from subpixel.bench.zoo import plot as draw
+
+    if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"--plot {plot}: the picture is written as .png or .svg, so the name needs that ending")
+    result = bench_models(scale, size=_size(size), threads=threads, rounds=rounds, budget=budget)
+    if plot is not None:
+        draw(result, plot)
+    if as_json:
+        print_json(result)
+    else:
+        from subpixel.cli.tables import zoo_table
+
+        click.echo(zoo_table(result))
 
 
 @bench.command(short_help="Time rewritten networks against the originals.")

@@ -52,6 +52,29 @@ def evaluation_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def zoo_table(result: dict[str, Any]) -> str:
+    """`bench_models`' result: a line a model, a column a way."""
+    width, height = result["size"]
+    scale, threads = result["scale"], result["threads"]
+    ways = list(dict.fromkeys(way for row in result["rows"] for way in row["ms"]))
+    heads = {way: way.replace("onnxruntime", "ort").replace("openvino", "ov") for way in ways}
+    lines = [
+        f"×{scale}, luma {width}×{height} → {width * scale}×{height * scale}, {threads} threads, ms: medians of "
+        f"{result['rounds']} rounds",
+        "",
+        f"{'':<11}{'weights':>10}{'GMAC':>8}{'field':>6}{'Set5 dB':>9}" + "".join(f"{heads[w]:>11}" for w in ways),
+    ]
+    for row in result["rows"]:
+        mark = "*" if row["psnr_by"] == "paper" else " "
+        psnr = "" if row["psnr"] is None else f"{row['psnr']:.2f}{mark}"
+        cells = "".join(f"{row['ms'][way]:>11.1f}" if way in row["ms"] else f"{'':>11}" for way in ways)
+        facts = f"{row['parameters']:>10,}{row['gmacs']:>8.2f}{row['receptive_field']:>6}{psnr:>9}"
+        lines.append(f"{row['name']:<11}{facts}{cells}".rstrip())
+    lines += ["", "field: receptive field in LR pixels; ort onnxruntime, ov OpenVINO; * the paper's figure"]
+    lines += [f"{gap['name']}: {gap['reason']}" for gap in result["missing"]]
+    return "\n".join(lines)
+
+
 def bench_table(result: dict[str, Any]) -> str:
     """`bench`'s result: a line a way, the fastest first, then what could not take part."""
     width, height = result["size"]

@@ -1,0 +1,165 @@
+"""Every network of the zoo against the clock, in turns, with its PSNR beside: what `subpixel bench models` does."""
+
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.errors import MissingExtra, SubpixelError
+from subpixel.models import ZOO, build, load
+from subpixel.models.network import Network
+from subpixel.models.onnx_graph import onnx_graph
+from subpixel.models.published import PUBLISHED
+from subpixel.progress import track
+from subpixel.runtime import Session, open_session
+from subpixel.runtime.cores import available_cores
+
+WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
+
+
+def bench_models(
+    scale: int = 3,
+    *,
+    size: tuple[int, int] = (640, 360),
+    threads: int | None = None,
+    rounds: int = 15,
+    budget: float = 60.0,
+) -> dict[str, Any]:
+    """Time every network of the zoo from LR luma to HR luma.
+
+    The time does not depend on the weights: a network that comes without them is timed with random ones, and its
+    PSNR is what its paper states.
+
+    Args:
+        scale: 2, 3, ...
+        size: of the LR picture, width and height.
+        threads: default: one for every physical core.
+        rounds: each runs every network in every way once; the figures are medians over them.
+        budget: GMAC a picture beyond which a network is not run but named in `missing`.
+
+    Returns:
+        scale, size, threads, rounds; rows (name, parameters, gmacs: 10^9 multiplications a picture, receptive_field
+        in LR pixels, psnr and psnr_by: "ours", "paper" or None, set; ms: a way to its median); missing (name,
+        reason).
+    """
+    threads = threads or available_cores()
+    x = np.random.default_rng(0).random((1, 1, size[1], size[0]), np.float32)
+    networks: dict[str, Network] = {}
+    missing: list[dict[str, str]] = []
+    for name in (name for name, descriptor in ZOO.items() if descriptor.build):
+        network = build(name, scale)
+        gmacs = _gmacs(network, size)
+        if gmacs > budget:
+            missing.append({"name": name, "reason": f"{gmacs:,.0f} GMAC a picture: not run"})
+        else:
+            networks[name] = network
+    sessions: dict[tuple[str, str], Session] = {}
+    for name, network in track(list(networks.items()), "opening", unit="networks"):
+        graph = onnx_graph(network, _weights(network))
+        for runtime, precision in WAYS:
+            try:
+                session = open_session(graph, runtime=runtime, threads=threads, precision=precision)
+                session.run(x)
+                sessions[name, f"{runtime}, {precision}"] = session
+            except SubpixelError as error:
+                missing.append({"name": f"{name} on {runtime}, {precision}", "reason": str(error)})
+    times: dict[tuple[str, str], list[float]] = {key: [] for key in sessions}
+    for _ in track(range(rounds), "measuring", unit="rounds"):
+        for key, session in sessions.items():
+            start = perf_counter()
+            session.run(x)
+            times[key].append(1e3 * (perf_counter() - start))
+    rows = []
+    for name, network in networks.items():
+        ms = {way: round(median(values), 2) for (owner, way), values in times.items() if owner == name}
+        psnr, by = _psnr(name, scale)
+        rows.append(
+            {
+                "name": name,
+                "parameters": network.parameter_count,
+                "gmacs": round(_gmacs(network, size), 3),
+                "receptive_field": network.receptive_field,
+                "set": "Set5",
+                "psnr": psnr,
+                "psnr_by": by,
+                "ms": ms,
+            }
+        )
+    return {
+        "scale": scale,
+        "size": list(size),
+        "threads": threads,
+        "rounds": rounds,
+        "rows": rows,
+        "missing": missing,
+    }
+
+
+def _gmacs(network: Network, size: tuple[int, int]) -> float:
+    return network.macs_per_lr_pixel * size[0] * size[1] / 1e9
+
+
+def _weights(network: Network) -> dict[str, NDArray[np.float32]]:
+    """Random ones of a trained network's size: subnormal numbers, which slow a processor, do not arise."""
+    rng = np.random.default_rng(0)
+    shapes = network.parameters()
+    fan = {name: max(1, int(np.prod(shape[1:]))) for name, shape in shapes.items()}
+    return {n: (rng.standard_normal(s) / np.sqrt(fan[n])).astype(np.float32) for n, s in shapes.items()}
+
+
+def _psnr(name: str, scale: int) -> tuple[float | None, str | None]:
+    """Set5's: ours where there are weights, else the paper's."""
+    if scale in ZOO[name].shipped:
+        figures = load(name, scale).header["figures"]
+        return next(figure["psnr"] for figure in figures if figure["set"] == "Set5"), "ours"
+    stated = PUBLISHED.get(name, {}).get("Set5", {}).get(scale)
+    return stated, None if stated is None else "paper"
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """PSNR against time, a panel a way, as a picture: filled points are shipped weights, open ones the papers' figures.
+
+    Raises:
+        MissingExtra: Matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("the plot needs Matplotlib: pip install 'subpixel[bench]'") from error
+    ways = [way for way in (f"{r}, {p}" for r, p in WAYS) if any(way in row["ms"] for row in result["rows"])]
+    figure = Figure(figsize=(3.6 * len(ways), 3.8), layout="constrained")
+    for index, way in enumerate(ways):
+        axes = figure.add_subplot(1, len(ways), index + 1)
+        rows = [row for row in result["rows"] if row["psnr"] is not None and way in row["ms"]]
+        for row in rows:
+            ours = row["psnr_by"] == "ours"
+            colour = "#0b6e99" if ours else "#8a8a8a"
+            axes.plot(row["ms"][way], row["psnr"], "o", color=colour, fillstyle="full" if ours else "none")
+            at_the_right = row["ms"][way] > 0.3 * max(r["ms"][way] for r in rows)
+            axes.annotate(
+                row["name"],
+                (row["ms"][way], row["psnr"]),
+                xytext=(-6 if at_the_right else 6, -3),
+                textcoords="offset points",
+                ha="right" if at_the_right else "left",
+                fontsize=8,
+                color=colour,
+            )
+        axes.set_xscale("log")
+        axes.margins(0.18)
+        axes.set_title(way, fontsize=9)
+        axes.set_xlabel("ms a picture", fontsize=8)
+        axes.tick_params(labelsize=8, which="both")
+        axes.grid(alpha=0.25, which="both")
+        axes.spines[["top", "right"]].set_visible(False)
+        if index == 0:
+            axes.set_ylabel("PSNR of Y on Set5, dB", fontsize=8)
+    w, h = result["size"]
+    figure.suptitle(
+        f"×{result['scale']}, luma {w}×{h}, {result['threads']} threads; filled: weights that ship, open: papers",
+        fontsize=9,
+    )
+    figure.savefig(path, dpi=130)

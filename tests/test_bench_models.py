@@ -1,0 +1,48 @@
+"""`subpixel bench models`: every network of the zoo has its turn, with the counts and figures that belong to it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from subpixel.bench.zoo import bench_models
+from subpixel.cli import cli
+from subpixel.errors import MissingExtra
+from subpixel.models import ZOO
+
+
+@pytest.fixture(scope="module")
+def result():
+    return bench_models(3, size=(24, 16), threads=1, rounds=1, budget=0.25)
+
+
+def test_every_network_is_timed_or_named(result):
+    named = {row["name"] for row in result["rows"]} | {gap["name"] for gap in result["missing"]}
+    assert {name for name, descriptor in ZOO.items() if descriptor.build} <= named
+    assert {gap["name"] for gap in result["missing"]} >= {"drcn", "vdsr"}
+    assert all(ms > 0 for row in result["rows"] for ms in row["ms"].values())
+    json.dumps(result, allow_nan=False)
+
+
+def test_figures_are_ours_where_weights_ship_and_the_papers_elsewhere(result):
+    rows = {row["name"]: row for row in result["rows"]}
+    assert (rows["fsrcnn"]["psnr"], rows["fsrcnn"]["psnr_by"]) == (33.16, "paper")
+    assert (rows["fsrcnn-s"]["psnr"], rows["fsrcnn-s"]["psnr_by"]) == (None, None)
+    assert rows["espcn"]["psnr_by"] == "ours"
+    assert rows["espcn"]["psnr"] == pytest.approx(32.81, abs=0.005)
+    assert rows["nano"]["gmacs"] == round(24 * 16 * 3_024 / 1e9, 3)
+
+
+def test_the_plot(result, tmp_path):
+    from subpixel.bench.zoo import plot
+
+    try:
+        plot(result, tmp_path / "plot.svg")
+    except MissingExtra:
+        pytest.skip("Matplotlib is not installed")
+    assert "onnxruntime" in (tmp_path / "plot.svg").read_text() or (tmp_path / "plot.svg").stat().st_size > 5_000
+
+
+def test_a_plot_of_a_strange_kind():
+    outcome = CliRunner().invoke(cli, ["bench", "models", "--plot", "plot.bmp"])
+    assert "needs that ending" in str(outcome.exception)

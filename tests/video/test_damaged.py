@@ -12,7 +12,8 @@ import pytest
 
 from subpixel.errors import InputError
 from subpixel.media.video.kinds import is_video
-from subpixel.media.video.reader import Reader, Wishes
+from subpixel.media.video.reader import Reader
+from subpixel.media.video.source import Wishes
 from subpixel.upscaling.video import upscale_video
 from video import clips
 

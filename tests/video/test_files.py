@@ -12,7 +12,8 @@ import pytest
 
 import subpixel
 from subpixel.errors import InputError, OutputError, UsageError
-from subpixel.upscaling.video import VideoResult, upscale_video
+from subpixel.upscaling.video import upscale_video
+from subpixel.upscaling.video_job import VideoResult
 from video import clips
 
 EXACT: dict[str, Any] = {"model": "bicubic", "threads": 2}
@@ -73,7 +74,7 @@ def test_every_timestamp_is_kept(tmp_path: Path, ending: str, kind: str) -> None
 
 def test_segments_make_no_difference_to_timestamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Borders of segments where the frame rate changes abruptly: decoding timestamps have to grow all the same."""
-    monkeypatch.setattr("subpixel.upscaling.video.FRAMES", 5)
+    monkeypatch.setattr("subpixel.upscaling.video_job.FRAMES", 5)
     steps = np.cumsum([0, *[10] * 5, *[4000] * 6, *[7] * 6, 9000, 1, 1, 1, 20000, 5]).tolist()
     source = clips.make(tmp_path / "in.mp4", len(steps), pts=steps, time_base=Fraction(1, 12000))
     for ending in (".mp4", ".nut"):

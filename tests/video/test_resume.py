@@ -14,7 +14,7 @@ import pytest
 
 from subpixel.errors import InputError, OutputError
 from subpixel.media.video.segments import read_head
-from subpixel.upscaling import video as module
+from subpixel.upscaling import video_job as module
 from subpixel.upscaling.video import upscale_video
 from video import clips
 
@@ -137,8 +137,8 @@ def test_a_full_disk_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.Monk
 
 SCRIPT = """
 import sys
-from subpixel.upscaling import video
-video.FRAMES = 5
+from subpixel.upscaling import video, video_job
+video_job.FRAMES = 5
 video.upscale_video(sys.argv[1], sys.argv[2], 2, model="bicubic", threads=1, resume=True)
 """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from subpixel.progress import Progress
     from subpixel.upscaling.choice import Upscalers
     from subpixel.upscaling.target import Target
-    from subpixel.upscaling.video import VideoResult
+    from subpixel.upscaling.video_job import VideoResult
 
 
 class _Moment(click.ParamType):  # type: ignore[type-arg]

@@ -14,8 +14,8 @@ import av.error
 from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.media.video.encoder import CODECS, EncoderPlan
 from subpixel.media.video.kinds import PIPE
-from subpixel.media.video.reader import VideoInfo, Wishes, main_stream, opened
 from subpixel.media.video.segments import decoding_delay, with_decoding_times
+from subpixel.media.video.source import VideoInfo, Wishes, main_stream, opened
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

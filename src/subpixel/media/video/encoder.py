@@ -8,7 +8,7 @@ import av
 
 from subpixel.errors import InputError, UsageError
 from subpixel.media.video.pixels import PixelFormat, asked_format, planar
-from subpixel.media.video.reader import VideoInfo
+from subpixel.media.video.source import VideoInfo
 
 _X26X_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",

@@ -10,7 +10,7 @@ import av.error
 from subpixel.errors import InputError, OutputError
 from subpixel.media.video.kinds import PIPE
 from subpixel.media.video.pixels import PixelFormat
-from subpixel.media.video.reader import VideoInfo
+from subpixel.media.video.source import VideoInfo
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream

@@ -223,6 +223,7 @@ def test_transparency_into_a_jpeg(subpixel, tmp_path):
         (["--scale", "1"], "scale 1 is impossible: numbers above 1, up to 64, enlarge"),
         (["--scale", "0"], "scale 0 is impossible"),
         (["--scale", "65"], "scale 65 is impossible"),
+        (["--scale", "2", "--model", "srcnn"], "srcnn comes with weights for no scale, not x2: train them with"),
         (["--scale", "two"], "scale 'two' is no number: give one above 1, such as 3 or 2.5"),
         (["--scale", "nan"], "scale 'nan' is no number"),
         (["--scale", "2", "--size", "100x"], "scale 2 and size 100x contradict each other: leave one of them out"),

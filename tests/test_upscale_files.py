@@ -1,5 +1,6 @@
 """From file to file, and what Python is offered: sizes, arrays, animations, errors in a sentence."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -162,6 +163,16 @@ def test_a_gif_of_a_photo_is_dithered(photo, tmp_path):
     upscale_file(photo, tmp_path / "out.gif", 2, "bicubic")
     shown = read_picture(tmp_path / "out.gif").pixels.astype(int)
     assert np.abs(shown - np.asarray(upscale(photo, 2, "bicubic"))).mean() < 6
+
+
+def test_the_time_in_the_network_is_that_of_one_picture(photo):
+    """Also where several threads share the network."""
+    upscaler = open_upscaler("espcn", 2, runtime="onnxruntime", threads=1)
+    upscale(photo, model=upscaler)
+    spent = upscaler.seconds
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: (upscale(photo, model=upscaler), upscaler.seconds)[1]).result() > 0
+    assert upscaler.seconds == spent
 
 
 def test_everything_public_is_there():

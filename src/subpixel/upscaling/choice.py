@@ -37,6 +37,8 @@ class Upscalers:
             checked = self._at(int(factor) if whole else 2)  # a setting that bicubic has no use for is refused
             return checked if whole else BicubicUpscaler(1)
         scales = self._scales(factor)
+        if not scales:
+            return self._at(ceil(factor))  # which says that there are no weights
         chain = _chain(scales, factor)
         opened = [self._at(None if self._is_file else scale) for scale in chain]
         result = opened[0]

@@ -7,9 +7,9 @@ the picture. Either way arrays are [H, W] or [H, W, 3] in 0..255, unrounded and 
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,12 @@ _BLIND_OVERLAP = 32  # and beyond that tiles overlap by what is enough for most
 _BLACK, _SWING = 16.0, 219.0  # of studio luma
 
 
+class _Spent(local):
+    """Seconds of each thread's own."""
+
+    seconds = 0.0
+
+
 class Upscaler(ABC):
     """Attributes:
     name: of the model, or the file's name.
@@ -42,7 +48,7 @@ class Upscaler(ABC):
     runtime: what computes it: "onnxruntime", "openvino", "torch" or "numpy".
     precision: of its arithmetic, "f32" or "bf16".
     halo: LR pixels around a tile that its result depends on; None where that is not known.
-    seconds: spent in the network so far.
+    seconds: that this thread has spent in the network so far.
 
     Several threads may use one: the network itself runs for one of them at a time.
     """
@@ -52,7 +58,16 @@ class Upscaler(ABC):
     runtime: str
     precision: str = "f32"
     halo: int | None
-    seconds: float = 0.0
+    _spent: _Spent
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        made = super().__new__(cls)
+        made._spent = _Spent()
+        return made
+
+    @property
+    def seconds(self) -> float:
+        return self._spent.seconds
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -89,7 +104,7 @@ class BicubicUpscaler(Upscaler):
     def upscale_luma(self, y: Array) -> Array:
         start = perf_counter()
         result = _bicubic(y, self.scale)
-        self.seconds += perf_counter() - start
+        self._spent.seconds += perf_counter() - start
         return result
 
     def upscale_rgb(self, rgb: Array) -> Array:
@@ -193,7 +208,7 @@ class NetworkUpscaler(Upscaler):
         with self._one_at_a_time:
             start = perf_counter()
             y = self.session.run(tile[None])
-            self.seconds += perf_counter() - start
+            self._spent.seconds += perf_counter() - start
         expected = (1, tile.shape[0], tile.shape[1] * scale, tile.shape[2] * scale)
         if y.shape != expected:
             raise InputError(
@@ -217,7 +232,7 @@ class ChainedUpscaler(Upscaler):
         self.halo = (first.halo or 0) + -(-(second.halo or 0) // first.scale) if known else None
 
     @property
-    def seconds(self) -> float:  # type: ignore[override]
+    def seconds(self) -> float:
         return self.first.seconds + self.second.seconds
 
     @property

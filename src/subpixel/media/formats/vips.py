@@ -7,7 +7,7 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,7 +31,7 @@ def _library() -> Any:
     os.environ.setdefault("VIPS_CONCURRENCY", "1")
     import logging
 
-    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    logging.getLogger("pyvips").setLevel(logging.ERROR)  # it reports every call
     import pyvips
 
     pyvips.cache_set_max(0)
@@ -59,9 +59,9 @@ class VipsRows:
             InputError: libvips cannot read it.
         """
         self._path, self._next = path, 0
-        with self._failures():
+        with ExitStack() as undone, self._failures():
             vips = _library()
-            self._file = path.open("rb")
+            self._file = undone.enter_context(path.open("rb"))
             source = vips.Source.new_from_descriptor(self._file.fileno())
             load = getattr(vips.Image, _READABLE[kind])
             image = load(source, access="sequential", fail_on="error")
@@ -80,6 +80,7 @@ class VipsRows:
             if converted:
                 self.metadata = replace(self.metadata, icc=None)
             self._region = vips.Region.new(image)
+            undone.pop_all()
 
     def read(self, count: int) -> Rows:
         """The next rows [n, width, channels], `count` or what is left.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ def bench_rewrite(
     threads: int | None = None,
     seconds: float = 2.0,
     only: str = "",
+    shown: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> dict[str, Any]:
     """Rewrite models with goal `fastest` and time them against the originals, in turns.
 
@@ -39,6 +40,7 @@ def bench_rewrite(
         threads: of every run; default: one for every physical core.
         seconds: of the last race, each.
         only: of the built-in ones those whose name holds this.
+        shown: called with each row as soon as it is measured.
 
     Returns:
         threads; rows {model, runtime, ms_before, ms_after, ratio, aim, met, form, candidates [{name, ms}], equal,
@@ -71,6 +73,7 @@ def bench_rewrite(
                 if kept == runtime:
                     met = row["rewritten"] == 0
                 rows.append({"model": name, "aim": aim, "kept": kept == runtime, "met": met, **row})
+                shown(rows[-1])
                 progress.advance()
         for name, _, aims, _ in jobs:
             if "either" in aims:  # reached on one of the runtimes

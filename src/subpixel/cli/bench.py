@@ -1,6 +1,7 @@
 """`subpixel bench` and `subpixel bench rewrite`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -115,15 +116,18 @@ def rewrite(
     from subpixel.bench.rewritten import RUNTIMES, bench_rewrite
 
     runtimes = RUNTIMES if runtime == "both" else (runtime,)
+    shown: dict[str, Any] = {}
+    if not as_json:
+        from subpixel.cli.tables import rewrites_head, rewrites_row
+        from subpixel.runtime.cores import available_cores
+
+        click.echo(rewrites_head(threads or available_cores()))
+        shown = {"shown": lambda row: click.echo(rewrites_row(row))}
     result = bench_rewrite(
-        models, runtimes=runtimes, inputs=inputs or None, threads=threads, seconds=seconds, only=only
+        models, runtimes=runtimes, inputs=inputs or None, threads=threads, seconds=seconds, only=only, **shown
     )
     if as_json:
         print_json(result)
-    else:
-        from subpixel.cli.tables import rewrites_table
-
-        click.echo(rewrites_table(result))
     unequal = [row for row in result["rows"] if not row["equal"]]
     if unequal:
         raise click.exceptions.Exit(1)

@@ -93,31 +93,30 @@ def bench_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def rewrites_table(result: dict[str, Any]) -> str:
-    """`bench_rewrite`'s result: two lines a model and runtime, then its sites and the candidates at each."""
-    threads = result["threads"]
-    lines = [
-        f"{threads} thread{'s' * (threads > 1)}, milliseconds, medians; original and rewritten in turns",
-        "",
-        f"{'':<40}{'before':>10}{'after':>10}{'gain':>9}{'aim':>10}",
-    ]
-    for row in result["rows"]:
-        aim = "" if row["aim"] is None else "kept" if row["kept"] else f"{row['aim']:g}×"
-        mark = {None: "", True: " ✓", False: " ✗"}[row["met"]]
-        gain = "kept" if not row["rewritten"] else f"{row['ratio']:.2f}×"
-        lines += ["", row["model"]]
-        lines.append(
-            f"  {row['runtime']:<38}{row['ms_before']:>10.2f}{row['ms_after']:>10.2f}{gain:>9}{aim + mark:>10}".rstrip()
-        )
-        if not row["equal"]:
-            lines.append("  NOT EQUAL")
-        for site in row["sites"]:
-            share = "" if site["share"] is None else f", {100 * site['share']:.1f} % of the time"
-            became = f"→ {site['form']}" if site["refused"] is None else f"stays: {site['refused']}"
-            lines += wrap(f"{site['op']} {site['node']}{share} {became}", 76, **_INDENT)
-        for candidates in row["candidates"]:
-            shown = "; ".join(f"{c['name']} {'–' if c['ms'] is None else format(c['ms'], '.2f')}" for c in candidates)
-            lines += wrap(f"timed: {shown}", 76, **_INDENT)
+def rewrites_head(threads: int) -> str:
+    """What stands above the rows of `bench rewrite`."""
+    return (
+        f"{threads} thread{'s' * (threads > 1)}, milliseconds, medians; original and rewritten in turns\n\n"
+        f"{'':<40}{'before':>10}{'after':>10}{'gain':>9}{'aim':>10}"
+    )
+
+
+def rewrites_row(row: dict[str, Any]) -> str:
+    """A row of `bench_rewrite`: name and figures, then its sites and the candidates at each."""
+    aim = "" if row["aim"] is None else "kept" if row["kept"] else f"{row['aim']:g}×"
+    mark = {None: "", True: " ✓", False: " ✗"}[row["met"]]
+    gain = "kept" if not row["rewritten"] else f"{row['ratio']:.2f}×"
+    figures = f"{row['ms_before']:>10.2f}{row['ms_after']:>10.2f}{gain:>9}{aim + mark:>10}"
+    lines = ["", row["model"], f"  {row['runtime']:<38}{figures}".rstrip()]
+    if not row["equal"]:
+        lines.append("  NOT EQUAL")
+    for site in row["sites"]:
+        share = "" if site["share"] is None else f", {100 * site['share']:.1f} % of the time"
+        became = f"→ {site['form']}" if site["refused"] is None else f"stays: {site['refused']}"
+        lines += wrap(f"{site['op']} {site['node']}{share} {became}", 76, **_INDENT)
+    for candidates in row["candidates"]:
+        times = (f"{c['name']} {'–' if c['ms'] is None else format(c['ms'], '.2f')}" for c in candidates)
+        lines += wrap(f"timed: {'; '.join(times)}", 76, **_INDENT)
     return "\n".join(lines)
 
 

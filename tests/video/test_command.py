@@ -114,6 +114,8 @@ def test_a_reader_that_stops_is_one_sentence(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["PHOTO", "--crf", "20"], "--crf is for videos, and none of the inputs is one"),
+        (["CLIP", "--quality", "80"], "--quality is for pictures, and none of the inputs is one"),
+        (["CLIP", "--format", "png"], "--format is for pictures, and none of the inputs is one"),
         (["CLIP", "-o", "CLIP"], "is the input itself: name another file"),
         (["CLIP", "PHOTO", "-o", "out.mp4"], "is one file, but there"),
         (["CLIP", "--start", "soon"], "'soon' is no time: give seconds, or minutes:seconds such as 1:30.5"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from subpixel.cli.options import (
     PATH,
@@ -117,6 +118,8 @@ def upscale(
     pictures = [path for path in inputs if path not in videos]
     if not videos:
         refuse_video_options(for_videos)
+    if not pictures:
+        _refuse_picture_options()
     order = _order(options, for_videos=not pictures)
     results = name_outputs(videos, output, order.target.label, alone=len(inputs) == 1) if videos else []
     outcome = Outcome([], [])
@@ -180,6 +183,19 @@ def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
     deciding = {name: value for name, value in o.items() if name not in ("resume", "workers", "max_megapixels")}
     finished = Finished({**deciding, "model": file_state(model)})
     return Order(upscalers, target, encoding, limits, workers, finished, o["resume"])
+
+
+def _refuse_picture_options() -> None:
+    """Options for pictures where every input is a video.
+
+    Raises:
+        UsageError: names the first of them.
+    """
+    context = click.get_current_context()
+    for name in ("ending", "quality", "lossless", "chroma", "compression", "workers", "memory"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = {"ending": "format"}.get(name, name)
+            raise UsageError(f"--{option} is for pictures, and none of the inputs is one")
 
 
 def _silent(progress: "Progress", line: str) -> None:

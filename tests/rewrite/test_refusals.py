@@ -64,24 +64,6 @@ def test_computed_weights() -> None:
     assert reason(model) == ": its weight 'w' is computed, not constant"
 
 
-def test_quantised() -> None:
-    q = np.ones((5, 3, 2, 2), np.int8)
-    model = graph(
-        [
-            node("QuantizeLinear", "x s z", "a"),
-            node("DequantizeLinear", "a s z", "b"),
-            node("DequantizeLinear", "q s z", "w"),
-            node("ConvTranspose", "b w", "y", strides=[2, 2]),
-        ],
-        X,
-        "y",
-        q=q,
-        s=np.array(0.5, np.float32),
-        z=np.array(0, np.int8),
-    )
-    assert reason(model) == "QDQ: it is quantised (QDQ): composed kernels would need new scales"
-
-
 def test_float16_weights_that_would_be_rounded() -> None:
     w = (whole(3, 5, 3, 3) * 1.0009765625).astype(np.float16)
     model = graph(

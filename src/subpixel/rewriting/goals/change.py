@@ -97,8 +97,11 @@ def same_site(view: View, site: Site) -> list[Site]:
 
 
 def weights_of(view: View, site: Site) -> int:
-    values = (view.constant(name) for node in site.nodes for name in node.input if name)
-    return sum(value.size for value in values if value is not None and value.dtype.kind == "f")
+    """How many numbers the site stores, quantised ones among them."""
+    names = {name for node in site.nodes for name in node.input if name}
+    names |= {view.producers[name].input[0] for name in names if view.is_quantised(name)}
+    values = [value for name in names if (value := view.constant(name)) is not None]
+    return sum(value.size for value in values if value.dtype.kind == "f" or value.dtype.itemsize < 8)
 
 
 def _shapes_after(view: View, site: Site, built: Built, wish: Wish) -> macs.Shapes:
@@ -129,7 +132,7 @@ def entry_of(view: View, site: Site, built: Built, proof: Proof, before: int, wi
         macs_before=macs.before(site, wish.shapes),
         macs_after=macs.after(site, built.forms, wish.shapes),
         weights_before=before,
-        weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f"),
+        weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f" or a.dtype.itemsize < 8),
         smallest=[max(axis) for axis in zip(*least, strict=True)] if least else None,
         before=sketch(site.nodes, view.constant, wish.shapes),
         after=sketch(built.nodes, built.weights.get, _shapes_after(view, site, built, wish)),

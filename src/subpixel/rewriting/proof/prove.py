@@ -206,7 +206,11 @@ def _integer_copy(view: View, site: Site, sized: bool) -> tuple[ModelProto, View
     for node in site.nodes:
         places = _ROLES.get(node.op_type, range(len(node.input)) if node.op_type in _EITHER else ())
         for place in places:
-            value = view.constant(node.input[place]) if place < len(node.input) and node.input[place] else None
+            name = node.input[place] if place < len(node.input) else ""
+            value = view.constant(name) if name else None
+            if place and view.is_quantised(name):  # plain integers instead: the grid is not what is in question
+                q = view.constant(view.producers[name].input[0])
+                value = None if q is None else q.astype(np.float32)
             if value is None or value.dtype.kind != "f":
                 continue
             numbers = rng.integers(1, 4, value.shape) * rng.choice([-1, 1], value.shape) * (value != 0)

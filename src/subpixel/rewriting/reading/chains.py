@@ -10,6 +10,7 @@ from subpixel.algebra import Layer, layers
 from subpixel.rewriting.graph.view import View, Wiring
 from subpixel.rewriting.reading.operators import READERS, read
 from subpixel.rewriting.reading.patterns import read_pattern
+from subpixel.rewriting.reading.quantised import Stored
 from subpixel.rewriting.reading.reading import Reading
 from subpixel.rewriting.refusal import Refusal
 
@@ -42,6 +43,11 @@ class Chain:
     def fixed(self) -> bool:
         """Does it hold for the sizes stated in the graph only?"""
         return any(reading.fixed for reading in self.readings)
+
+    @property
+    def stored(self) -> tuple[Stored, ...]:
+        """How the weights of its layers are stored, those that are quantised."""
+        return tuple(reading.stored for reading in self.readings if reading.stored is not None)
 
     @property
     def nodes(self) -> list[NodeProto]:

@@ -81,7 +81,10 @@ def _lr_cuts(chain: Chain) -> list[Site]:
     start = start_of(chain)
     if start is None:
         return []
-    return [site_of(part) for part in _cuts(chain.part(start)) if _has_work(part)]
+    parts = _cuts(chain.part(start))
+    if chain.stored:  # quantised numbers take no scale: those after them stay where they are
+        parts += [part.part(0, stop) for part in parts for stop in range(len(part.readings) - 1, 0, -1)]
+    return [site_of(part) for part in parts if _has_work(part)]
 
 
 def _cuts(chain: Chain) -> list[Chain]:

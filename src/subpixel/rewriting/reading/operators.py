@@ -23,6 +23,7 @@ from subpixel.algebra import (
 )
 from subpixel.algebra.layers import Pads
 from subpixel.rewriting.graph.view import View, Wiring
+from subpixel.rewriting.reading.quantised import Stored, dequantised
 from subpixel.rewriting.reading.reading import Attributes, Reading, inputs_of, integers_of, weight_of
 from subpixel.rewriting.reading.resize import resize, upsample
 from subpixel.rewriting.refusal import Refusal
@@ -45,23 +46,25 @@ def read(view: View, node: NodeProto) -> Reading | None:
     return reading
 
 
-def _one(node: NodeProto, *layers: Layer, source: str | None = None, fixed: bool = False) -> Reading:
-    return Reading((node,), source or node.input[0], node.output[0], layers, fixed)
+def _one(
+    node: NodeProto, *layers: Layer, source: str | None = None, fixed: bool = False, stored: Stored | None = None
+) -> Reading:
+    return Reading((node,), source or node.input[0], node.output[0], layers, fixed, stored)
 
 
 def _conv(view: View, node: NodeProto, attributes: Attributes) -> Reading:
-    weight, bias = _weight_and_bias(view, node)
+    weight, bias, stored = _weight_and_bias(view, node, 0)
     d = weight.ndim - 2
     strides, dilations, groups = _filter(attributes, weight.shape[2:])
     reach = [D * (K - 1) for D, K in zip(dilations, weight.shape[2:], strict=True)]
     pads, fixed = _pads(view, node, attributes, d, strides, reach)
     if any(p < 0 for pair in pads for p in pair):
         raise Refusal(f"its pads {pads} are negative")
-    return _one(node, Convolution(weight, bias, strides, pads, dilations, groups), fixed=fixed)
+    return _one(node, Convolution(weight, bias, strides, pads, dilations, groups), fixed=fixed, stored=stored)
 
 
 def _conv_transpose(view: View, node: NodeProto, attributes: Attributes) -> Reading:
-    weight, bias = _weight_and_bias(view, node)
+    weight, bias, stored = _weight_and_bias(view, node, 1)
     d = weight.ndim - 2
     strides, dilations, groups = _filter(attributes, weight.shape[2:])
     adj = tuple(attributes.take("output_padding") or [0] * d)
@@ -87,7 +90,10 @@ def _conv_transpose(view: View, node: NodeProto, attributes: Attributes) -> Read
         pads = ((0, 0),) * d
     elif auto_pad != "NOTSET":
         raise Refusal(f"its auto_pad {auto_pad!r} is not known")
-    return _one(node, TransposedConvolution(weight, bias, strides, pads, adj, dilations, groups), fixed=fixed)
+    if stored is not None and groups > 1 and stored.weight.scale.ndim:
+        raise Refusal("its quantised weight has scales per map of each group", "QDQ")
+    layer = TransposedConvolution(weight, bias, strides, pads, adj, dilations, groups)
+    return _one(node, layer, fixed=fixed, stored=stored)
 
 
 def _depth_to_space(view: View, node: NodeProto, attributes: Attributes) -> Reading:
@@ -280,12 +286,19 @@ def maps_of(view: Wiring, name: str) -> int:
     return C
 
 
-def _weight_and_bias(view: View, node: NodeProto) -> tuple[np.ndarray, np.ndarray | None]:
+def _weight_and_bias(view: View, node: NodeProto, axis: int) -> tuple[np.ndarray, np.ndarray | None, Stored | None]:
+    """Weight and bias as numbers, and how they are stored; `axis` of the weight counts the output maps."""
     names = inputs_of(node)
-    if view.is_quantised(names[0]) and view.is_quantised(names[1]):
-        raise Refusal("it is quantised (QDQ): composed kernels would need new scales", "QDQ")
-    weight = weight_of(view, names[1], "weight")
-    return weight, weight_of(view, names[2], "bias").astype(np.float64) if len(names) > 2 else None
+    if not view.is_quantised(names[1]):
+        weight = weight_of(view, names[1], "weight")
+        return weight, weight_of(view, names[2], "bias").astype(np.float64) if len(names) > 2 else None, None
+    numbers, grid = dequantised(view, names[1], axis, "weight")
+    if len(names) < 3:
+        return numbers, None, Stored(grid, None)
+    if not view.is_quantised(names[2]):
+        return numbers, weight_of(view, names[2], "bias").astype(np.float64), Stored(grid, None)
+    bias, of_bias = dequantised(view, names[2], 0, "bias")
+    return numbers, bias, Stored(grid, of_bias)
 
 
 def _shared_out(total: int, auto_pad: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from onnx import NodeProto, helper
 from subpixel.algebra import Layer
 from subpixel.rewriting.graph.external import are_finite
 from subpixel.rewriting.graph.view import View
+from subpixel.rewriting.reading.quantised import Stored
 from subpixel.rewriting.refusal import Refusal
 
 
@@ -22,6 +23,7 @@ class Reading:
         nodes: in the order in which they run; usually one.
         layers: what they are; none for a node that changes nothing (Identity).
         fixed: the layers hold for the sizes that the graph states and for no others.
+        stored: how weight and bias are stored, where they are quantised.
     """
 
     nodes: tuple[NodeProto, ...]
@@ -29,6 +31,7 @@ class Reading:
     output: str
     layers: tuple[Layer, ...]
     fixed: bool = False
+    stored: Stored | None = None
 
 
 class Attributes:

@@ -5,7 +5,7 @@ A chain alone is a sum of one; sums of several are found in `sums`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from onnx import NodeProto
@@ -14,6 +14,7 @@ from subpixel.algebra import Layer, layers
 from subpixel.rewriting.graph.view import Wiring
 from subpixel.rewriting.reading.chains import UPSAMPLERS, Chain, has
 from subpixel.rewriting.reading.operators import maps_of
+from subpixel.rewriting.reading.quantised import Stored
 from subpixel.rewriting.refusal import Refusal
 
 
@@ -40,6 +41,9 @@ def takes(layer: Layer) -> tuple[int, int]:
 GOALS = ("fastest", "lr", "deconv")
 
 
+_WEIGHTED = (layers.Convolution, layers.TransposedConvolution, layers.Affine)
+
+
 @dataclass(frozen=True, eq=False)
 class Term:
     """One addend: `layers` over a value, or over several that are concatenated first."""
@@ -62,6 +66,7 @@ class Site:
         fixed: holds for the sizes stated in the graph only.
         side_by_side: the terms' maps stand one after the other instead of being added up.
         refusal: why it cannot be rewritten, where that shows at once.
+        stored: how its weights are stored, where they are quantised.
     """
 
     node: NodeProto
@@ -72,6 +77,7 @@ class Site:
     fixed: bool
     side_by_side: bool = False
     refusal: Refusal | None = None
+    stored: Stored | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -107,7 +113,12 @@ def site_of(chain: Chain, law: str | None = None) -> Site:
     """The chain as a site of one term."""
     node = next(n for r in chain.readings if has(r, UPSAMPLERS) for n in r.nodes)
     terms = (Term((chain.source,), chain.layers),)
-    return Site(node, tuple(chain.nodes), chain.output, terms, law or law_of(chain.layers), chain.fixed)
+    site = Site(node, tuple(chain.nodes), chain.output, terms, law or law_of(chain.layers), chain.fixed)
+    if not chain.stored:
+        return site
+    if sum(isinstance(layer, _WEIGHTED) for layer in chain.layers) > 1:
+        return replace(site, refusal=Refusal("it is quantised (QDQ): composed kernels would need new scales", "QDQ"))
+    return replace(site, stored=chain.stored[0])
 
 
 def law_of(chain: tuple[Layer, ...]) -> str:

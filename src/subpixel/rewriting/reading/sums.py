@@ -105,6 +105,8 @@ def _concat_site(view: Wiring, chain: Chain, ends: dict[str, Chain]) -> Site | N
         terms = _beside(concat, counts, ups, conv, scales)
         if not terms:
             refusal = Refusal("groups of the convolution straddle the boundary of the concatenation", "A8")
+    if head.stored is not None or any(up is not None and up.stored for up in ups):
+        refusal = Refusal("it is quantised (QDQ): composed kernels would need new scales", "QDQ")
     return Site(
         split.named,
         nodes,
@@ -204,6 +206,8 @@ def _add_site(view: Wiring, node: NodeProto, ends: dict[str, Chain]) -> Site | N
     terms = tuple(Term((up.source,), up.layers, meets=up.layers) for up in ups)
     named = _upsampling(next((up for up in ups if not up.has(learned)), ups[0]))  # the skip, where there is one
     nodes = (*(n for up in ups for n in up.nodes), node)
+    if any(up.stored for up in ups):
+        return None  # quantised: added up at low resolution, its numbers would need new scales
     return Site(named, nodes, node.output[0], terms, "A15", any(up.fixed for up in ups))
 
 

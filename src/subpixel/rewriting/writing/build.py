@@ -63,7 +63,7 @@ def build(
     dtype = dtype_of(view, site)
     dims = [dim for name in site.sources for dim in (view.dims(name) or ())[2:]]
     symbols = any(isinstance(dim, str) and not dim.startswith("unk__") for dim in dims)  # those are inference's own
-    writer = Writer(view.opset, dtype, taken, site.output, symbols)
+    writer = Writer(view.opset, dtype, taken, site.output, symbols, stored=site.stored)
     for form in picked:
         _refuse_rounding(form.layer, dtype)
     if site.law == "A15":

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from subpixel.algebra import layers, nearest_offset
+from subpixel.rewriting.reading.quantised import Grid, Stored
 from subpixel.rewriting.refusal import Refusal
 
 Shuffles = Literal["node", "reshape", "axes"]
@@ -35,6 +36,7 @@ class Writer:
         symbols: sizes of what is read are written as symbols in the graph.
         shuffles: how PS is written: as DepthToSpace where it can be ("node"), as Reshape–Transpose–Reshape over all
             axes at once ("reshape": 2 + 2d dimensions) or axis by axis ("axes": 3 + d dimensions).
+        stored: the grids that weights are put on, where the original's are quantised.
     """
 
     opset: int
@@ -43,6 +45,7 @@ class Writer:
     hint: str
     symbols: bool = False
     shuffles: Shuffles = "node"
+    stored: Stored | None = None
     nodes: list[NodeProto] = field(default_factory=list)
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -60,6 +63,34 @@ class Writer:
         name = self.fresh(what)
         self.weights[name] = np.ascontiguousarray(np.asarray(array), self.dtype)
         return name
+
+    def parameters(self, weight: Any, bias: Any, axis: int) -> list[str]:
+        """Weight and bias of a layer, on the grid of the original where that was quantised.
+
+        Raises:
+            Refusal: the grid has no such numbers.
+        """
+        if bias is not None and not np.any(bias):
+            bias = None
+        if self.stored is None:
+            return [self.weight(weight), *([] if bias is None else [self.weight(bias, "bias")])]
+        names = [self._on_grid(self.stored.weight, np.asarray(weight), axis, "weight")]
+        if bias is not None:
+            grid = self.stored.bias
+            plain = self.weight(bias, "bias") if grid is None else self._on_grid(grid, np.asarray(bias), 0, "bias")
+            names.append(plain)
+        return names
+
+    def _on_grid(self, grid: Grid, numbers: NDArray[Any], axis: int, what: str) -> str:
+        found = grid.stored(numbers, axis)
+        if found is None:
+            raise Refusal(f"it is quantised (QDQ): its new {what} is not among the numbers of its scales", "QDQ")
+        q, scale = found
+        names = [self.fresh(f"{what}_{part}") for part in ("quantised", "scale", "zero")]
+        for name, value in zip(names, (q, scale, np.full(scale.shape, grid.zero, grid.type)), strict=True):
+            self.weights[name] = np.ascontiguousarray(value)
+        attributes = {"axis": axis} if scale.ndim else {}
+        return self.add("DequantizeLinear", names, self.fresh(what), **attributes)
 
     def integers(self, values: Sequence[int], what: str = "integers") -> str:
         """A constant vector of integers."""
@@ -96,9 +127,7 @@ class Writer:
 
     @layer.register
     def _(self, layer: layers.Convolution, x: str) -> str:
-        inputs = [x, self.weight(layer.weight)]
-        if layer.bias is not None and np.any(layer.bias):
-            inputs.append(self.weight(layer.bias, "bias"))
+        inputs = [x, *self.parameters(layer.weight, layer.bias, 0)]
         return self.add(
             "Conv",
             inputs,
@@ -111,9 +140,7 @@ class Writer:
 
     @layer.register
     def _(self, layer: layers.TransposedConvolution, x: str) -> str:
-        inputs = [x, self.weight(layer.weight)]
-        if layer.bias is not None and np.any(layer.bias):
-            inputs.append(self.weight(layer.bias, "bias"))
+        inputs = [x, *self.parameters(layer.weight, layer.bias, 1)]
         if any(p < 0 for pair in layer.pads for p in pair):
             raise Refusal("the transposed convolution would need negative pads, which runtimes do not take", "A5")
         if any(a >= s for a, s in zip(layer.output_padding, layer.stride, strict=True)):

@@ -53,6 +53,7 @@ def dressed(tmp_path):
             "-EXIF:DateTimeOriginal=2021:05:06 07:08:09", "-EXIF:ExposureTime=0.005", "-EXIF:FNumber=2.8",
             "-EXIF:ISO=200", "-EXIF:ExifImageWidth=60", "-EXIF:ExifImageHeight=40", f"-EXIF:Orientation={orientation}",
             "-GPS:GPSLatitude=48.8584", "-GPS:GPSLatitudeRef=N", "-GPS:GPSLongitude=2.2945", "-GPS:GPSLongitudeRef=E",
+            "-IPTC:Caption-Abstract=Old walls", "-IPTC:Keywords=stone", "-Comment=by hand",
             "-XMP-dc:Title=Ruins", "-XMP-xmp:Rating=4", f"-XMP-tiff:Orientation={orientation}", path,
         )  # fmt: skip
         return path
@@ -81,6 +82,12 @@ def test_what_exiftool_wrote_exiftool_finds(dressed, tmp_path, source, ending, b
     assert {name: found.get(name) for name in KEPT} == KEPT
     assert found["GPS:GPSLatitude"] == pytest.approx(48.8584, abs=1e-4)
     assert found["GPS:GPSLongitude"] == pytest.approx(2.2945, abs=1e-4)
+    if source in ("jpg", "tif") and ending in ("jpg", "tif"):
+        assert (found["IPTC:Caption-Abstract"], found["IPTC:Keywords"]) == ("Old walls", "stone")
+    if source == ending == "jpg":
+        assert found["File:Comment"] == "by hand"
+    if source == ending == "png":
+        assert found["PNG:Comment"] == "by hand"
     assert "ExifTool:Warning" not in found
     assert "ExifTool:Error" not in found
 

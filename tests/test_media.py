@@ -11,11 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.media import atomic
 from subpixel.media.alpha import FILL_REACH, fill_transparent
 from subpixel.media.formats import exif as exif_block
+from subpixel.media.formats.photoshop import blocks_of, iptc_of
 from subpixel.media.image import check_size, open_rows, picture_size, read_picture
 from subpixel.media.metadata import Metadata
 from subpixel.media.picture import Picture, PictureRows, from_array, from_pillow, to_array, to_pillow
@@ -292,6 +294,31 @@ def test_metadata_behind_the_pixels_of_a_png(tmp_path):
         assert rows.metadata.xmp == xmp
         assert exif_block.orientation(rows.metadata.exif) == 1
         rows.close()
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_texts_and_gamma_of_a_png(tmp_path, rows):
+    texts = PngInfo()
+    texts.add_text("Author", "Zoë")
+    texts.add_itxt("Description", "石の壁")
+    texts.add(b"gAMA", struct.pack(">I", 100000))
+    save(tmp_path / "in.png", rgb(), pnginfo=texts)
+    picture = open_rows(tmp_path / "in.png") if rows else read_picture(tmp_path / "in.png")
+    write_picture(Picture(rgb(), None, picture.metadata), tmp_path / "out.png")
+    if rows:
+        picture.close()
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.info["Author"] == "Zoë"
+        assert image.info["Description"] == "石の壁"
+        assert image.info["gamma"] == 1.0
+
+
+def test_iptc_among_resource_blocks():
+    blocks = b"8BIM\x03\xed\x03abc\0\0\0\x03xyz\0" + blocks_of(b"old walls")
+    assert iptc_of(blocks) == b"old walls"
+    for end in range(len(blocks)):
+        assert iptc_of(blocks[:end]) in (None, *(b"old walls"[:n] for n in range(1, 10)))
+    assert iptc_of(b"") is None
 
 
 def test_damaged_exif_does_not_cost_the_picture(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from subpixel.media.formats import exif
+from subpixel.media.formats.photoshop import blocks_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,10 +25,14 @@ KEPT = frozenset(
         0x4746,  # Rating
         0x4749,  # RatingPercent
         0x8298,  # Copyright
-        0x83BB,  # IPTC
         *range(0x9C9B, 0x9CA0),  # XPTitle .. XPSubject
     }
 )
+
+
+PHOTOSHOP = b"Photoshop 3.0\0"  # how a JPEG's segment of resource blocks begins
+_PHOTOSHOP_TAG, _IPTC_TAG = 0x8649, 0x83BB
+_NO_TEXTS = ("XML:com.adobe.xmp", "interlace", "blend", "disposal")
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,20 @@ class Metadata:
     exif: an EXIF block from its byte-order mark on; the orientation in it is 1.
     xmp: an XMP packet; the orientation in it is 1.
     dpi: pixels per inch, across and down.
+    photoshop: resource blocks of a JPEG or TIFF; IPTC's captions and keywords are in them.
+    comment: of a JPEG.
+    texts: keywords and texts of a PNG.
+    gamma: that of a PNG which says so.
     """
 
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    photoshop: bytes | None = None
+    comment: bytes | None = None
+    texts: tuple[tuple[str, str], ...] = ()
+    gamma: float | None = None
 
     def sized(self, width: int, height: int) -> "Metadata":
         """For a picture of another size: where EXIF or XMP tell it, it is brought up to date."""
@@ -82,9 +95,35 @@ def from_pillow_info(image: "Image") -> tuple[int, Metadata]:
     turned = exif.orientation(plain) if plain else 1
     if plain and image.format == "TIFF" and _says_nothing_else(plain):
         plain = None
-    return turned, settled(
+    metadata = settled(
         icc if isinstance(icc, bytes) else None, plain, xmp if isinstance(xmp, bytes) else None, info.get("dpi")
     )
+    return turned, _with_what_one_format_has(image, metadata)
+
+
+def _with_what_one_format_has(image: "Image", metadata: Metadata) -> Metadata:
+    if image.format in ("JPEG", "MPO"):
+        blocks = [data for name, data in getattr(image, "applist", ()) if name == "APP13"]
+        joined = b"".join(data[len(PHOTOSHOP) :] for data in blocks if data.startswith(PHOTOSHOP))
+        comment = image.info.get("comment")
+        return replace(metadata, photoshop=joined or None, comment=comment if isinstance(comment, bytes) else None)
+    if image.format == "TIFF":
+        # As bytes: IPTC is often marked as numbers, of which Pillow's own way gives the first alone.
+        raw = getattr(getattr(image, "tag_v2", None), "_tagdata", {})
+        block, iptc = raw.get(_PHOTOSHOP_TAG), raw.get(_IPTC_TAG)
+        if not isinstance(block, bytes):
+            block = blocks_of(iptc) if isinstance(iptc, bytes) else None
+        return replace(metadata, photoshop=block)
+    if image.format == "PNG":
+        texts = tuple(
+            (str(key), str(text))
+            for key, text in image.info.items()
+            if isinstance(text, str) and isinstance(key, str) and 0 < len(key) < 80 and key not in _NO_TEXTS
+            and not key.startswith("Raw profile type") and "\0" not in key + text and key.isascii()
+        )  # fmt: skip
+        gamma = image.info.get("gamma")
+        return replace(metadata, texts=texts, gamma=gamma if isinstance(gamma, float) and 0 < gamma < 100 else None)
+    return metadata
 
 
 def _says_nothing_else(block: bytes) -> bool:

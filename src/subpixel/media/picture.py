@@ -1,6 +1,6 @@
 """A still picture as arrays, with what travels beside its pixels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def from_pillow(image: "Image", name: str = "the picture") -> Picture:
     if image.mode in ("CMYK", "LAB"):
         notices.append(f"{name}: {image.mode} is converted to RGB")
         image = _to_srgb(image, metadata.icc, name)
-        metadata = Metadata(None, metadata.exif, metadata.xmp, metadata.dpi)
+        metadata = replace(metadata, icc=None)
     elif image.mode in ("P", "PA"):
         image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
     elif image.mode == "1":

@@ -13,6 +13,7 @@ from subpixel.errors import InputError, OutputError, UsageError
 from subpixel.media.atomic import opened
 from subpixel.media.folders import is_folder
 from subpixel.media.formats.bmp import BmpWriter
+from subpixel.media.formats.jpeg import segments_of_jpegs_alone
 from subpixel.media.formats.png import PngWriter
 from subpixel.media.formats.raster import Raster, Rows, RowWriter
 from subpixel.media.formats.tiff import TiffWriter
@@ -206,13 +207,18 @@ def beside(kind: str, metadata: Metadata) -> dict[str, Any]:
         options["icc_profile"] = metadata.icc
     if metadata.exif:
         options["exif"] = b"Exif\0\0" + metadata.exif
-    if metadata.xmp and kind == "PNG":
+    if kind == "PNG":
         from PIL.PngImagePlugin import PngInfo
 
         options["pnginfo"] = PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+        for key, text in metadata.texts:
+            options["pnginfo"].add_text(key, text)
+        if metadata.xmp:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
     elif metadata.xmp:
         options["xmp"] = metadata.xmp
+    if kind == "JPEG" and (extra := segments_of_jpegs_alone(metadata)):
+        options["extra"] = extra
     if metadata.dpi and kind in ("JPEG", "PNG"):
         options["dpi"] = metadata.dpi
     return options
@@ -225,7 +231,7 @@ def encoded(image: Any, kind: str, options: dict[str, Any], path: Path, notices:
         OutputError: Pillow refuses the picture itself.
     """
     image.info.clear()  # what it says is in the options
-    names = {"exif": "EXIF data", "xmp": "XMP", "icc_profile": "colour profile"}
+    names = {"exif": "EXIF data", "xmp": "XMP", "icc_profile": "colour profile", "extra": "IPTC data or comment"}
     extra = [name for name in names if name in options]
     while True:
         content = BytesIO()

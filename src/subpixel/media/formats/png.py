@@ -130,6 +130,8 @@ def _ancillary(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     chunks = []
     if metadata.icc:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    elif metadata.gamma:
+        chunks.append((b"gAMA", struct.pack(">I", round(1e5 * metadata.gamma))))
     if metadata.dpi:
         across, down = (round(value / 0.0254) for value in metadata.dpi)  # pixels a metre
         chunks.append((b"pHYs", struct.pack(">IIB", across, down, 1)))
@@ -137,4 +139,9 @@ def _ancillary(metadata: Metadata) -> list[tuple[bytes, bytes]]:
         chunks.append((b"eXIf", metadata.exif))
     if metadata.xmp:
         chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+    for key, text in metadata.texts:
+        try:
+            chunks.append((b"tEXt", key.encode("ascii") + b"\0" + text.encode("latin-1")))
+        except UnicodeEncodeError:
+            chunks.append((b"iTXt", key.encode("ascii") + b"\0\0\0\0\0" + text.encode("utf-8", "replace")))
     return chunks

@@ -7,6 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from subpixel.media.formats import exif
+from subpixel.media.formats.photoshop import iptc_of
 from subpixel.media.formats.raster import Raster, Rows
 from subpixel.media.metadata import KEPT, Metadata
 
@@ -111,6 +112,10 @@ class TiffWriter:
             entries.append((700, _BYTE, len(metadata.xmp), metadata.xmp))
         if metadata.icc:
             entries.append((34675, _UNDEFINED, len(metadata.icc), metadata.icc))
+        if metadata.photoshop:
+            entries.append((34377, _UNDEFINED, len(metadata.photoshop), metadata.photoshop))
+            if iptc := iptc_of(metadata.photoshop):
+                entries.append((33723, _UNDEFINED, len(iptc), iptc))
         if metadata.exif:
             entries += self._from_exif(metadata.exif)
         return entries

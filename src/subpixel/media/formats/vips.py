@@ -4,7 +4,6 @@ Its rows come from the file as they are asked for, so that a picture larger than
 """
 
 import os
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from subpixel.errors import InputError, OutputError
+from subpixel.media.formats.jpeg import segments
 from subpixel.media.formats.png import PngWriter
 from subpixel.media.formats.raster import Raster, Rows
 from subpixel.media.metadata import Metadata, settled
@@ -205,19 +205,3 @@ class JpegRows:
             self._failure = error
         finally:
             os.close(reading)
-
-
-def segments(metadata: Metadata) -> bytes:
-    """JFIF, EXIF, XMP and colour profile as a JPEG's application segments; what does not fit is left out."""
-    across, down = (min(round(value), 65535) for value in metadata.dpi or (1, 1))
-    unit = 1 if metadata.dpi else 0  # per inch, or only the form of a pixel
-    out = [(0xE0, struct.pack(">5sBBBHHBB", b"JFIF\0", 1, 1, unit, across, down, 0, 0))]
-    if metadata.exif and len(metadata.exif) <= 65527:
-        out.append((0xE1, b"Exif\0\0" + metadata.exif))
-    if metadata.xmp and len(metadata.xmp) <= 65502:
-        out.append((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp))
-    if metadata.icc:
-        parts = [metadata.icc[n : n + 65519] for n in range(0, len(metadata.icc), 65519)]
-        if len(parts) < 256:
-            out += [(0xE2, b"ICC_PROFILE\0" + bytes([n, len(parts)]) + p) for n, p in enumerate(parts, 1)]
-    return b"".join(bytes([0xFF, kind]) + (len(data) + 2).to_bytes(2, "big") + data for kind, data in out)

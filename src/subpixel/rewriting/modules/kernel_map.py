@@ -24,6 +24,8 @@ from subpixel.rewriting.modules.symbol import Symbol
 from subpixel.rewriting.refusal import Refusal
 
 _LARGEST = 1 << 24  # entries of a weight that stands for all weights
+_MOST = 1 << 15
+"""Monomials times phases of a chain of several weights; border cells multiply it."""
 PER_MAP = (layers.Resize, layers.Pad, layers.ZeroInsertion, layers.AveragePool)
 
 
@@ -120,6 +122,9 @@ def universal(chain: Sequence[Layer]) -> Universal:
     if leftover is not None:
         raise Refusal("it ends in an unshuffle, which no weight of it takes in", "A11")
     out += _plain(chain[at[-1] + 1 :], count)
+    phases = prod(prod(_up(layer)) for layer in chain)
+    if len(factors) > 1 and count * phases > _MOST:
+        raise Refusal(f"its weights have {count} products of taps in {phases} phases: too many to be composed", "A12")
     biases = tuple((number, *span) for number, span in sorted(families.items()) if number >= 0)
     return Universal(tuple(out), tuple(factors), lead, lead_order, families[-1][1], biases)
 
@@ -137,6 +142,16 @@ def _shuffles(
     if other:
         raise Refusal(f"a {other[0]} stands between its weights")
     return (between[up[0]] if up else None), (between[down[0]] if down else None)  # type: ignore[return-value]
+
+
+def _up(layer: Layer) -> tuple[int, ...]:
+    """By how much a layer enlarges, per axis."""
+    match layer:
+        case layers.TransposedConvolution():
+            return layer.stride
+        case layers.Resize() | layers.PeriodicShuffle() | layers.ZeroInsertion():
+            return layer.factor
+    return ()
 
 
 def _factor(layer: Layer, following: layers.PeriodicShuffle | None, before: layers.PeriodicUnshuffle | None) -> Factor:

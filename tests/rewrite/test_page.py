@@ -114,3 +114,18 @@ def test_a_report_without_any_site_and_one_of_a_device() -> None:
     shown = parsed(report)
     assert "What the device still does not take" in shown.text
     assert report["source"] in [attributes.get("href") for tag, attributes in shown.elements if tag == "a"]
+
+
+def test_what_computes_sizes_is_not_drawn() -> None:
+    """A rectangular shuffle with open sizes reshapes to computed shapes; the diagram shows the data's way alone."""
+    up = graph(
+        [node("ConvTranspose", "x w b", "y", strides=[2, 3])],
+        {"x": ["N", 5, "H", "W"]},
+        "y",
+        w=whole(5, 3, 2, 3),
+        b=whole(3),
+    )
+    result = rewrite(up, "lr")
+    (site,) = result.report["sites"]
+    assert "Shape" in {n.op_type for n in result.model.graph.node}
+    assert [n["op"] for n in site["after"]] == ["Conv", "Reshape", "Transpose", "Reshape"]

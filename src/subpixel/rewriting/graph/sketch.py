@@ -20,7 +20,14 @@ def sketch(nodes: Sequence[NodeProto], constant: Constant, shapes: Mapping[str, 
         [{op, text, reads, writes, shape}]: `text` says what the node does ("3×3, 64→12 maps"), `reads` and
         `writes` are names of values, `shape` is the output's where `shapes` knows it.
     """
-    kept = [node for node in nodes if node.op_type not in _SIZES and not all(map(_known(constant), node.output))]
+    sizes: set[str] = set()
+    kept = []
+    for node in nodes:
+        computed = [name for name in node.input if name and constant(name) is None]
+        if node.op_type == "Shape" or all(name in sizes for name in computed):
+            sizes.update(node.output)
+        else:
+            kept.append(node)
     inside = {name for node in nodes for name in node.output}
     written = {name for node in kept for name in node.output}
     found = []
@@ -38,14 +45,6 @@ def sketch(nodes: Sequence[NodeProto], constant: Constant, shapes: Mapping[str, 
             }
         )
     return found
-
-
-# What computes sizes at run time, beside the data.
-_SIZES = frozenset({"Shape", "Constant", "Gather", "Unsqueeze", "Squeeze", "Cast"})
-
-
-def _known(constant: Constant) -> Callable[[str], bool]:
-    return lambda name: constant(name) is not None
 
 
 def _text(node: NodeProto, constant: Constant) -> str:

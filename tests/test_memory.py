@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.errors import UsageError
+from subpixel import upscale_file
+from subpixel.errors import InputError, UsageError
 from subpixel.media.formats.raster import Raster
 from subpixel.media.metadata import Metadata
 from subpixel.media.writing import write_rows
 from subpixel.models import load
 from subpixel.runtime.footprint import bytes_per_pixel
-from subpixel.upscaling.memory import parse_memory
+from subpixel.upscaling.memory import parse_memory, resident
 
 PHOTO = Path(__file__).parent / "data" / "colosseum.png"
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the unit of ru_maxrss is Linux's")
@@ -74,6 +75,25 @@ def test_a_picture_of_20000_by_20000_within_half_a_gigabyte(tmp_path, ending):
     most = most_resident(tmp_path / f"in.{ending}", "-o", tmp_path / f"out.{ending}", *arguments)
     print(f"{ending}: {most / (1 << 20):.0f} MiB")
     assert most < 512 << 20
+
+
+@pytest.mark.parametrize("ending", ["bmp", "webp", "gif"])
+def test_what_cannot_be_read_in_strips_is_refused_before_it_is_decoded(tmp_path, monkeypatch, ending):
+    Image.new("L", (9000, 5000)).save(tmp_path / f"in.{ending}")
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("decoded"))
+    kind = ending.upper()
+    with pytest.raises(
+        InputError, match=rf"{kind} is unpacked as a whole, and 9000×5000 pixels take --memory \d+M or so"
+    ):
+        upscale_file(tmp_path / f"in.{ending}", tmp_path / "out.png", 2, "bicubic", memory=resident() + (100 << 20))
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_an_animation_that_does_not_fit(tmp_path):
+    frames = [Image.new("L", (400, 300), n) for n in range(60)]
+    frames[0].save(tmp_path / "in.gif", save_all=True, append_images=frames[1:], duration=40)
+    with pytest.raises(InputError, match=r"its 60 frames of 1600×1200 are encoded together, which takes --memory"):
+        upscale_file(tmp_path / "in.gif", tmp_path / "out.gif", 4, "bicubic", memory=resident() + (100 << 20))
 
 
 @pytest.mark.parametrize(

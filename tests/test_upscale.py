@@ -121,11 +121,13 @@ def test_sixteen_bits_are_finer_than_eight(espcn, pixels):
 # Transparency.
 
 
-def test_no_dark_fringe_around_a_cut_out():
-    """A red disc whose surroundings are transparent black: what is visible of the result is red."""
+@pytest.mark.parametrize("hidden", [0, 255])
+def test_no_fringe_around_a_cut_out(hidden):
+    """A red disc whose surroundings are transparent black, or white: what is visible of the result is red."""
     rows, columns = np.mgrid[:40, :40]
     alpha = (np.hypot(rows - 20, columns - 20) < 12) * np.uint8(255)
-    source = np.zeros((40, 40, 4), np.uint8)
+    source = np.full((40, 40, 4), hidden, np.uint8)
+    source[..., 3] = 0
     source[alpha > 0] = (220, 40, 30, 255)
     large = np.asarray(subpixel.upscale(source, 3))
     visible = large[large[..., 3] > 0].astype(int)

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ FORMATS = {
     ".gif": "GIF",
     ".avif": "AVIF",
 }
+_PLUGINS = ("Png", "Jpeg", "WebP", "Tiff", "Bmp", "Gif", "Avif")
 _KINDS = sorted(set(FORMATS.values()))
 BY_ROWS = ("PNG", "JPEG", "TIFF")  # read from the file as rows are asked for
 MAX_MEGAPIXELS = 268  # of an enlarged picture: 16384 × 16384, about 1 GB while it is made
@@ -123,9 +125,14 @@ def open_rows(path: Path, *, scale: float = 1, max_megapixels: float = MAX_MEGAP
     """
     with opened_picture(path, scale=scale, max_megapixels=max_megapixels, unlimited=True) as (_, header):
         pass
-    if header.kind in BY_ROWS and find_spec("pyvips"):
+    if read_by_rows(header):
         return _by_rows(path, header)
     return PictureRows(read_picture(path, scale=scale, max_megapixels=max_megapixels))
+
+
+def read_by_rows(header: Header) -> bool:
+    """Whether `open_rows` reads such a file without unpacking the whole of it."""
+    return header.kind in BY_ROWS and find_spec("pyvips") is not None
 
 
 @contextmanager
@@ -169,6 +176,8 @@ def opened_picture(
 def _pillow_open(file: Any, *, unlimited: bool) -> Any:
     from PIL import Image
 
+    for name in _PLUGINS:  # else Pillow imports all that it has, for any that is missing
+        import_module(f"PIL.{name}ImagePlugin")
     limit = Image.MAX_IMAGE_PIXELS
     if not unlimited or limit is None:
         return Image.open(file, formats=_KINDS)

@@ -23,7 +23,7 @@ from subpixel.media.image import (
 from subpixel.media.picture import PictureRows
 from subpixel.media.writing import Encoding, check_output, write_rows
 from subpixel.upscaling.choice import Upscalers
-from subpixel.upscaling.memory import check_frames, parse_memory, window_within
+from subpixel.upscaling.memory import check_frames, check_unpacked, parse_memory, window_within
 from subpixel.upscaling.pictures import enlarge, target_of
 from subpixel.upscaling.strips import enlarged, grid
 from subpixel.upscaling.target import Target, factor_of
@@ -130,6 +130,8 @@ def enlarge_file(
         size = target.size(*header.size, str(source))
         check_size(str(source), header.size, float(factor_of(header.size, size)), limits.largest)
         upscaler = upscalers.for_target(target, header.size, size)
+        if limits.memory is not None:
+            check_unpacked(limits.memory, header, str(source))
         before = upscaler.seconds
         if not (header.moves and output_format(output) in MOVING):
             done = _still(source, output, upscalers, target, encoding, limits, advance)

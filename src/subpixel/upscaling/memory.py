@@ -7,7 +7,7 @@ from pathlib import Path
 
 from subpixel.errors import InputError, UsageError
 from subpixel.media.formats.raster import Raster
-from subpixel.media.image import RowReader
+from subpixel.media.image import Header, RowReader, read_by_rows
 from subpixel.upscaling.strips import grid
 from subpixel.upscaling.upscaler import Upscaler
 
@@ -16,6 +16,7 @@ _SIZES = (1472, 1024, 768, 640, 512, 448, 384, 320, 256, 224, 192, 160, 128, 112
 _RESERVE = 40 << 20  # libraries that are loaded on the way, and the decoder's and encoder's own
 _SLACK = 1.5  # allocators and runtimes keep more than the sizes of what they hold
 _LEAST = 64 << 20
+_UNPACKED = 9  # bytes a pixel: Pillow's four, ours, and a moment of both
 
 
 def parse_memory(text: str) -> int:
@@ -89,6 +90,21 @@ def window_within(
         f"{int(short / 64 + 1) * 64}M or so: "
         + ("save it as a plain PNG or TIFF, or write one" if reason else "allow that, or cut it into parts")
     )
+
+
+def check_unpacked(limit: int, header: Header, name: str) -> None:
+    """Refuse, before anything is decoded, a picture that its format's decoder unpacks as a whole beyond the limit.
+
+    Raises:
+        InputError: it would be.
+    """
+    width, height = header.size
+    needed = resident() + _RESERVE + _UNPACKED * width * height
+    if not read_by_rows(header) and needed > limit:
+        raise InputError(
+            f"{name}: {header.kind} is unpacked as a whole, and {width}×{height} pixels take --memory "
+            f"{needed >> 20}M or so: allow that, or save it as PNG or TIFF"
+        )
 
 
 def check_frames(limit: int, result: Raster, count: int, name: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,15 @@ def test_gradients_twice_and_not_at_all() -> None:
     result.zero_grad()
     result(x).sum().backward()
     assert result.decode1.weight.grad is None
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)])
+def test_rewriting_inside_other_modes(around: Callable[[], AbstractContextManager[None]]) -> None:
+    module = integers(NearestUNet(), 1)
+    with around():
+        result = subpixel.rewrite(module, "lr", inputs=(1, 2, 8, 8))
+    assert result.report["rewritten"] == 2
+    assert_equal(module, result, integer_input((1, 2, 8, 8)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -58,4 +58,11 @@ class TorchClock:
         except Exception as error:  # whatever the compiler has against it, it is no candidate
             self.failure = " ".join(str(error).split())[:200]
             return None
+        if any(x.is_cuda for x in feeds):
+
+            def run() -> None:
+                call(*feeds)
+                torch.cuda.synchronize()
+
+            return run
         return lambda: call(*feeds)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from subpixel.errors import UsageError
 from subpixel.rewriting.goals.change import NOTHING_FOLLOWS
@@ -66,11 +67,17 @@ def rewrite_module(
     arguments = arguments_of(module, inputs)
     if goal == "fastest" and clock is None:
         clock = TorchClock(runtime, threads)
+    # the proof needs gradients and full precision, whatever the caller has switched off around this
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        return _rewritten(module, Wish(goal, growth, clock), arguments)
+
+
+def _rewritten(module: nn.Module, wish: Wish, arguments: dict[str, Tensor]) -> nn.Module:
+    goal, clock = wish.goal, wish.clock
     result = copy.deepcopy(module)
     restore(result)
     found = find_regions(result, frozenset(arguments))
     shapes = shapes_in(result, found.found, arguments) if arguments else [{}] * len(found.found)
-    wish = Wish(goal, growth, clock)
     plans = [_plan(region, known, wish) for region, known in zip(found.found, shapes, strict=True)]
     report: dict[str, Any] = {"goal": goal, "sites": [], "rewritten": 0, "ms_before": None, "ms_after": None}
     report["sites"] = [item for plan in plans for item in plan.entries]

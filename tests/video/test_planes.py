@@ -39,7 +39,7 @@ def enlarged(upscaler: Any, name: str, *, full: bool = False, siting: str = "lef
 def test_luma_is_what_the_network_gives_for_studio_luma(name: str, runtime: str, full: bool) -> None:
     if runtime == "openvino":
         pytest.importorskip("openvino", reason="OpenVINO is not installed here")
-    upscaler = open_upscaler("espcn", 3, runtime=runtime, threads=1)
+    upscaler = open_upscaler("espcn", 3, runtime=runtime, threads=1, precision="f32")
     source, large = enlarged(upscaler, name, full=full)
     bits = 8 if name == "yuv420p" else 10 if name == "gray10le" else 12
     white = (1 << bits) - 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from subpixel.algebra import (
+    AveragePool,
     Convolution,
     Layer,
     Pad,
@@ -16,6 +17,7 @@ from subpixel.algebra import (
     PeriodicUnshuffle,
     Resize,
     TransposedConvolution,
+    ZeroInsertion,
     compose,
     lift,
     reduce,
@@ -84,3 +86,35 @@ def test_memory_is_that_of_the_result() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * layer.kernel.nbytes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_layer_that_does_the_same_to_every_map_in_the_middle(seed: int) -> None:
+    """Interpolation, padding, pooling and zero insertion between layers that mix maps, biases and borders included."""
+    rng = np.random.default_rng(seed)
+    s = tuple(int(n) for n in rng.choice([1, 2, 4], 2))  # thirds would round differently
+    middle: list[Layer] = [
+        Resize(5, s, "linear" if seed % 2 else "nearest"),
+        Pad(5, ((1, 0), (2, 1)), "zero" if seed % 3 else "edge"),
+        AveragePool(5, (2, 1), (2, 1), ((0, 0), (0, 0))),
+        ZeroInsertion(5, (2, 1), (1, 0)),
+    ]
+    first = TransposedConvolution(whole(rng, 2, 5, 3, 2), whole(rng, 5), (2, 1), ((1, 0), (0, 0)), (0, 0), (1, 1), 1)
+    last = Convolution(whole(rng, 3, 5, 2, 3), whole(rng, 3), (1, 1), ((1, 1), (0, 2)), (1, 1), 1)
+    for layer in middle:
+        chain: list[Layer] = [first, layer, last]
+        for size in (None, (3, 4)):
+            dense = fold(lambda a, b, size=size: reduce(compose(lift(b), a, size)), chain[1:], lift(first))
+            assert same(join(chain, size), dense), layer
+
+
+def test_many_kernels_of_a_border_are_refused_before_they_fill_the_memory() -> None:
+    """24 maps through a transposed convolution, an edge and an interpolation ×4: gigabytes, and minutes."""
+    rng = np.random.default_rng(0)
+    first = TransposedConvolution(whole(rng, 8, 24, 5, 5), whole(rng, 24), (3, 3), ((1, 1), (1, 1)), (0, 0), (2, 2), 1)
+    last = Convolution(whole(rng, 2, 24, 3, 3), None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    tracemalloc.start()
+    with pytest.raises(Refusal, match="too large to write out"):
+        join([first, Pad(24, ((1, 1), (1, 1)), "edge"), Resize(24, (4, 4), "linear"), last])
+    assert tracemalloc.get_traced_memory()[1] < 1 << 29
+    tracemalloc.stop()

@@ -58,6 +58,9 @@ def join(chain: Sequence[Layer], size: tuple[int, ...] | None = None) -> Op | Ce
             if isinstance(layer, layers.PeriodicShuffle):
                 whole = reduce(shuffled(whole, layer))
                 continue
+            if isinstance(layer, _PER_MAP):
+                whole = reduce(on_each_map(layer, whole, size))
+                continue
             op = _lifted(layer)
             _guard(op, whole)
             whole = reduce(compose(op, whole, size))
@@ -156,6 +159,28 @@ def over_one_map(
     return replace(inner, kernel=whole, bias=np.broadcast_to(bias, (*Q, *bias.shape)).copy())
 
 
+def on_each_map(layer: Layer, first: Op | Cells, size: tuple[int, ...] | None = None) -> Op | Cells:
+    """A layer that does the same to every map, after `first`: map by map, and the maps side by side again.
+
+    Raises:
+        ValueError: `first` gives another number of maps than the layer takes.
+    """
+    assert isinstance(layer, _PER_MAP)
+    cells = as_cells(first)
+    (_, O), d = cells.interior.maps, cells.dim
+    if layer.maps != O:
+        raise ValueError(f"{O} maps meet a {type(layer).__name__} of {layer.maps}.")
+    one = lift(replace(layer, maps=1))
+    one = replace(one, kernel=np.asarray(one.kernel, np.float64), bias=np.asarray(one.bias, np.float64))
+    _guard(one, first, O)
+    parts = []
+    for o in range(O):
+        alone = replace(cells, kernel=cells.kernel.take([o], d), bias=cells.bias.take([o], d))
+        parts.append(compose(one, alone, size))
+    kernel = np.concatenate([part.kernel for part in parts], axis=d)
+    return replace(parts[0], kernel=kernel, bias=np.concatenate([part.bias for part in parts], axis=d))
+
+
 def folded(chain: tuple[Layer, ...]) -> layers.Convolution:
     """A convolution with the scales and shifts after it folded in."""
     conv = chain[0]
@@ -177,9 +202,11 @@ def _lifted(layer: Layer | Plan) -> Op:
     return replace(op, kernel=np.asarray(op.kernel, np.float64), bias=np.asarray(op.bias, np.float64))
 
 
-def _guard(second: Op, first: Op | Cells) -> None:
+def _guard(second: Op, first: Op | Cells, maps: int | None = None) -> None:
     cells = as_cells(first)
     taps = prod(K + k for K, k in zip(second.taps, cells.taps, strict=True))
-    count = second.maps[1] * cells.interior.maps[0] * prod(second.up) * prod(cells.up) * taps
+    count = (maps or second.maps[1]) * cells.interior.maps[0] * prod(second.up) * prod(cells.up) * taps
+    if prod(cells.count) > 1:  # each cell of the border meets the next layer's own border: up to three an axis
+        count *= 4 * prod(3 * n for n in cells.count)  # and composing them takes as much again, some times over
     if count > _LARGEST:
         raise Refusal("the composed kernel would be too large to write out", "A12")

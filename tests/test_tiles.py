@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from subpixel.errors import UsageError
 from subpixel.media.formats.raster import Raster
 from subpixel.media.metadata import Metadata
 from subpixel.media.picture import PictureRows, from_array, to_array
@@ -21,7 +22,18 @@ from subpixel.upscaling.target import Target
 from subpixel.upscaling.upscaler import open_upscaler
 
 SHIPPED = [(name, scale) for name, model in ZOO.items() for scale in model.shipped]
-RUNTIMES = [name for name in ("onnxruntime", "openvino") if installed(name)]
+WAYS = [
+    (name, precision)
+    for name, precision in (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
+    if installed(name)
+]
+
+
+def opened(model, scale, runtime, precision, threads):
+    try:
+        return open_upscaler(model, scale, runtime=runtime, precision=precision, threads=threads)
+    except UsageError as error:
+        pytest.skip(str(error))  # bf16 on a processor without it
 
 
 def random_picture(rng, height, width, channels, bits):
@@ -38,11 +50,11 @@ def in_tiles(picture, upscaler, window, size=None):
     return np.concatenate(list(enlarged(PictureRows(picture), upscaler, size=size, window=window)))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(("runtime", "precision"), WAYS)
 @pytest.mark.parametrize(("model", "scale"), SHIPPED)
-def test_fifty_random_sizes_and_tile_sizes(model, scale, runtime):
+def test_fifty_random_sizes_and_tile_sizes(model, scale, runtime, precision):
     rng = np.random.default_rng(scale)
-    upscaler = open_upscaler(model, scale, runtime=runtime, threads=1)
+    upscaler = opened(model, scale, runtime, precision, threads=1)
     several = 0
     for _ in range(50):
         height, width = (int(rng.integers(1, 70)) for _ in range(2))
@@ -55,11 +67,12 @@ def test_fifty_random_sizes_and_tile_sizes(model, scale, runtime):
     assert several > 15
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_tiles_of_the_sizes_that_are_used(runtime):
+@pytest.mark.parametrize(("runtime", "precision"), WAYS)
+@pytest.mark.parametrize("model", ["espcn", "small"])
+def test_tiles_of_the_sizes_that_are_used(model, runtime, precision):
     """Far larger ones, where a runtime might choose another algorithm."""
     rng = np.random.default_rng(0)
-    upscaler = open_upscaler("espcn", 2, runtime=runtime, threads=2)
+    upscaler = opened(model, 2, runtime, precision, threads=2)
     picture = random_picture(rng, 400, 600, 1, 8)
     whole = to_array(enlarge(picture, upscaler))
     for window in ((128, 512), (320, 320)):

@@ -237,7 +237,7 @@ def test_transparency_into_a_jpeg(subpixel, tmp_path):
         (["--runtime", "tensorrt"], "'tensorrt' is not one of 'auto', 'onnxruntime', 'openvino', 'torch'"),
         (["--threads", "0"], "0 is not in the range 1<=x<=256"),
         (["--precision", "bf16"], "precision bf16 needs the runtime openvino, not onnxruntime"),
-        (["--value-range", "255"], "value_range (=255) describes an ONNX file, and espcn is none: leave it out"),
+        (["--value-range", "255"], "value_range (=255) describes an ONNX file, and small is none: leave it out"),
         (["-o", "out.ppm"], "out.ppm: pictures are written as PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF, not as .ppm"),
         (["-o", "out.png", "--format", "jpg"], "--format jpg contradicts -o out.png: leave one of them out"),
         (["photo.png", "other.png", "-o", "out.png"], "-o out.png is one file, but there may be several pictures"),

@@ -61,6 +61,7 @@ def folder(tmp_path):
 def config(folder, tmp_path):
     return TrainConfig(
         folders=(folder,),
+        model="espcn",
         output=tmp_path / "out.safetensors",
         scale=2,
         steps=12,

@@ -51,7 +51,7 @@ def rounded(values):
 
 def test_luma_by_the_network_chroma_by_matlabs_bicubic(espcn, pixels):
     y, cb, cr = np.moveaxis(rgb_to_ycbcr(pixels.astype(np.float64)), 2, 0)
-    session = open_session(load("espcn", 3).to_onnx(), runtime="onnxruntime", threads=1)
+    session = open_session(load("small", 3).to_onnx(), runtime="onnxruntime", threads=1)
     large = 255 * session.run((y / 255).astype(np.float32)[None, None])[0, 0]
     expected = ycbcr_to_rgb(np.dstack([large, imresize(cb, 3), imresize(cr, 3)]))
     result = np.asarray(subpixel.upscale(Image.fromarray(pixels), 3, runtime="onnxruntime", threads=1))
@@ -348,11 +348,11 @@ def test_a_network_that_gives_no_numbers(pixels):
 
 
 def test_one_open_network_for_many_pictures(pixels):
-    upscaler = subpixel.open_upscaler("espcn", 3, runtime="onnxruntime", threads=1)
+    upscaler = subpixel.open_upscaler("small", 3, runtime="onnxruntime", threads=1)
     expected = np.asarray(subpixel.upscale(pixels, 3, runtime="onnxruntime", threads=1))
     for _ in range(2):
         np.testing.assert_array_equal(np.asarray(subpixel.upscale(pixels, model=upscaler)), expected)
-    with pytest.raises(UsageError, match="espcn is open for ×3, not ×2: open another"):
+    with pytest.raises(UsageError, match="small is open for ×3, not ×2: open another"):
         subpixel.upscale(pixels, 2, upscaler)
 
 
@@ -365,8 +365,8 @@ def test_one_open_network_for_many_pictures(pixels):
         ({"model": "wavelet"}, UsageError, "there is no model 'wavelet'; there are bicubic, nano, small, espcn"),
         ({"scale": 1}, UsageError, "scale 1 is impossible"),
         ({"scale": -3, "model": "bicubic"}, UsageError, "scale -3 is impossible"),
-        ({"scale": 7}, UsageError, "espcn comes with weights for x2, x3, x4, not x7"),
-        ({"value_range": 255}, UsageError, r"value_range \(=255\) describes an ONNX file, and espcn is none"),
+        ({"scale": 7}, UsageError, "small comes with weights for x2, x3, x4, not x7"),
+        ({"value_range": 255}, UsageError, r"value_range \(=255\) describes an ONNX file, and small is none"),
         ({"model": "missing.onnx"}, InputError, r"missing\.onnx does not exist"),
         ({"model": "missing.safetensors"}, InputError, r"missing\.safetensors does not exist"),
     ],

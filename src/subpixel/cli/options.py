@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from subpixel.upscaling.target import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     from subpixel.upscaling.upscaler import Upscaler
 
@@ -44,7 +46,7 @@ threads_option = click.option(
 )
 model_option = click.option(
     "--model",
-    default="espcn",
+    default=DEFAULT_MODEL,
     show_default=True,
     metavar="NAME|FILE",
     help="A model of `subpixel models`, an .onnx or a .safetensors file.",

@@ -11,6 +11,7 @@ from subpixel.cli.options import (
     PATH,
     foreign_options,
     json_option,
+    model_option,
     print_json,
     runtime_options,
     together,
@@ -81,11 +82,7 @@ work_options = together(
 @click.command(short_help="Enlarge pictures, folders of pictures, and videos.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", type=PATH, help="A file for one input, else a folder; - for y4m on stdout.")
-@click.option(
-    "--model",
-    metavar="NAME|FILE",
-    help="A model of `subpixel models`, an .onnx or a .safetensors file.  [default: espcn; for videos nano]",
-)
+@model_option
 @size_options
 @encoding_options
 @work_options
@@ -152,7 +149,7 @@ def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
     """
     from subpixel.cli.pictures import Order, file_state
     from subpixel.media.writing import Encoding
-    from subpixel.upscaling.choice import Upscalers, video_model
+    from subpixel.upscaling.choice import Upscalers
     from subpixel.upscaling.files import Limits
     from subpixel.upscaling.finished import Finished
     from subpixel.upscaling.memory import parse_memory
@@ -166,9 +163,8 @@ def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
     if memory and workers and workers > 1:
         raise UsageError(f"--workers {workers} contradicts --memory {memory}: one picture at a time keeps the bound")
     target = target_of(o["scale"], o["size"])
-    model = o["model"] or (video_model(target) if for_videos else "espcn")
     upscalers = Upscalers(
-        model,
+        o["model"],
         runtime=o["runtime"],
         precision=o["precision"],
         threads=1 if for_videos else o["threads"],
@@ -181,7 +177,7 @@ def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
     elif target.factor is not None:
         upscalers.at_least(target.factor)  # an impossible model or runtime is said before anything is done
     deciding = {name: value for name, value in o.items() if name not in ("resume", "workers", "max_megapixels")}
-    finished = Finished({**deciding, "model": file_state(model)})
+    finished = Finished({**deciding, "model": file_state(o["model"])})
     return Order(upscalers, target, encoding, limits, workers, finished, o["resume"])
 
 

@@ -13,6 +13,7 @@ from subpixel.evaluate.metrics import psnr, ssim
 from subpixel.evaluate.pictures import find_pictures, luma_of, read_pixels, to_bytes
 from subpixel.evaluate.protocol import GIVEN, PAPERS, Protocol, protocol_named
 from subpixel.progress import track
+from subpixel.upscaling.target import DEFAULT_MODEL
 from subpixel.upscaling.upscaler import NetworkUpscaler, Upscaler, open_upscaler
 
 AGAIN_BELOW = 0.5  # seconds: a quicker first run is repeated, so that its warm-up is not in the time
@@ -20,7 +21,7 @@ AGAIN_BELOW = 0.5  # seconds: a quicker first run is repeated, so that its warm-
 
 def evaluate(
     folder: str | Path,
-    model: str | Path | Upscaler = "espcn",
+    model: str | Path | Upscaler = DEFAULT_MODEL,
     scale: int | None = None,
     *,
     lr: str | Path | None = None,

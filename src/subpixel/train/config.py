@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from subpixel.errors import UsageError
+from subpixel.upscaling.target import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TrainConfig:
     folders: tuple[Path, ...]
     output: Path
     scale: int
-    model: str = "espcn"
+    model: str = DEFAULT_MODEL
     pictures: Path | None = None
     held_out: tuple[str, ...] = ()
     figures: tuple[Path, ...] = ()

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from subpixel.upscaling.target import DEFAULT_SCALE, Target
+from subpixel.upscaling.target import DEFAULT_MODEL, DEFAULT_SCALE, Target
 from subpixel.upscaling.upscaler import BicubicUpscaler, ChainedUpscaler, Upscaler, open_upscaler
 
 _MOST = 3  # networks in a row
@@ -16,7 +16,7 @@ _MOST = 3  # networks in a row
 class Upscalers:
     """A model at every scale that it is asked for; each network is opened once, when it is first needed."""
 
-    def __init__(self, model: str | Path = "espcn", **settings: Any) -> None:
+    def __init__(self, model: str | Path = DEFAULT_MODEL, **settings: Any) -> None:
         """`settings`: those of `open_upscaler` but for the scale."""
         self._model, self._settings = model, settings
         self._open: dict[int | None, Upscaler] = {}
@@ -93,15 +93,6 @@ class Upscalers:
             if scale not in self._open:
                 self._open[scale] = open_upscaler(self._model, scale, **self._settings)
             return self._open[scale]
-
-
-def video_model(target: Target | None) -> str:
-    """What enlarges a video if nobody says: nano where it has weights for it, else espcn."""
-    from subpixel.models import describe
-
-    shipped = describe("nano").shipped
-    wanted = (2, 3, 4) if target is not None and target.whole is None else (target.whole if target else DEFAULT_SCALE,)
-    return "nano" if set(wanted) <= set(shipped) else "espcn"
 
 
 def _chain(scales: tuple[int, ...], factor: Fraction) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from subpixel.upscaling.choice import Upscalers
 from subpixel.upscaling.memory import check_frames, check_unpacked, parse_memory, window_within
 from subpixel.upscaling.pictures import enlarge, target_of
 from subpixel.upscaling.strips import enlarged, grid
-from subpixel.upscaling.target import Target, factor_of
+from subpixel.upscaling.target import DEFAULT_MODEL, Target, factor_of
 from subpixel.upscaling.upscaler import Upscaler
 
 Advance = Callable[[int], object]
@@ -64,7 +64,7 @@ def upscale_file(
     source: str | Path,
     output: str | Path,
     scale: float | None = None,
-    model: str | Path = "espcn",
+    model: str | Path = DEFAULT_MODEL,
     *,
     size: str | tuple[int, int] | None = None,
     memory: str | int | None = None,

@@ -1,7 +1,6 @@
 """Frames in, frames out: an iterator in the middle of anybody's pipeline."""
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 
 from subpixel.errors import InputError, UsageError
 from subpixel.media.video.pixels import PixelFormat, asked_format, nearest_planar, planes
-from subpixel.upscaling.choice import video_model
 from subpixel.upscaling.in_order import in_order
 from subpixel.upscaling.pictures import upscale_array
 from subpixel.upscaling.planes import PlaneUpscaler
-from subpixel.upscaling.target import Target
+from subpixel.upscaling.target import DEFAULT_MODEL
 from subpixel.upscaling.upscaler import Upscaler, open_upscaler
 
 if TYPE_CHECKING:
@@ -119,7 +117,7 @@ def frames_ahead(workers: int, width: int, height: int, layout: PixelFormat) -> 
 def upscale_frames(
     frames: Iterable[Frame],
     scale: int | None = None,
-    model: str | Path | Upscaler | None = None,
+    model: str | Path | Upscaler = DEFAULT_MODEL,
     *,
     runtime: str = "auto",
     threads: int | None = None,
@@ -139,7 +137,7 @@ def upscale_frames(
             timestamps and colour tags stay; or arrays uint8 [H, W, 3] (RGB) or [H, W] (grey), as OpenCV and
             imageio give them. All of one size.
         scale, runtime, precision: as in `subpixel.upscale`.
-        model: likewise; default: nano where it has weights for the scale, else espcn.
+        model: likewise.
         threads: default: every physical core this process may use. Each frame is computed on one of them.
         pixel_format: of the resulting frames, such as "yuv420p10le"; default: the source's. Not for arrays.
 
@@ -161,8 +159,7 @@ def upscale_frames(
             raise UsageError(f"{upscaler.name} is open for ×{upscaler.scale}, not ×{scale}: open another")
     else:
         own = workers if arrays else 1
-        named = model or video_model(None if scale is None else Target(Fraction(scale)))
-        upscaler = open_upscaler(named, scale, runtime=runtime, threads=own, precision=precision)
+        upscaler = open_upscaler(model, scale, runtime=runtime, threads=own, precision=precision)
     if first is None:
         return
     every: Iterable[Any] = chain([first], iterator)

@@ -13,7 +13,7 @@ from subpixel.media.image import MAX_MEGAPIXELS, check_size, read_picture
 from subpixel.media.picture import Picture, PictureRows, Pixels, from_array, from_pillow, from_rows, to_array, to_pillow
 from subpixel.upscaling.choice import Upscalers
 from subpixel.upscaling.strips import enlarged
-from subpixel.upscaling.target import Target, checked_scale, factor_of, parse_size
+from subpixel.upscaling.target import DEFAULT_MODEL, Target, checked_scale, factor_of, parse_size
 from subpixel.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def upscale(
     image: "str | Path | Image | NDArray[Any]",
     scale: float | None = None,
-    model: str | Path | Upscaler = "espcn",
+    model: str | Path | Upscaler = DEFAULT_MODEL,
     *,
     size: str | tuple[int, int] | None = None,
     runtime: str = "auto",
@@ -41,7 +41,7 @@ def upscale(
             2 (grey, alpha), 3 (RGB) or 4 (RGBA).
         scale: any number above 1; default 3, or what a model file enlarges by. What no network enlarges by is
             resized, antialiased, from the next larger.
-        model: a name of the zoo ("espcn", "bicubic", ...), a weight file, anybody's network as .onnx, or for many
+        model: a name of the zoo ("small", "bicubic", ...), a weight file, anybody's network as .onnx, or for many
             pictures what `open_upscaler` gives: then the other settings were given there.
         size: instead of a scale, width and height: (1920, 1080), "1920x1080", "1920x" or "x1080".
         runtime: "auto", "onnxruntime", "openvino" or "torch".
@@ -82,7 +82,7 @@ def upscale(
 def upscale_array(
     pixels: NDArray[Any],
     scale: float | None = None,
-    model: str | Path | Upscaler = "espcn",
+    model: str | Path | Upscaler = DEFAULT_MODEL,
     *,
     size: str | tuple[int, int] | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,

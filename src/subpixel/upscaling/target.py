@@ -9,6 +9,7 @@ from typing import Any
 from subpixel.errors import InputError, UsageError
 
 DEFAULT_SCALE = 3
+DEFAULT_MODEL = "small"  # of pictures and videos alike: better than ESPCN, at less time
 MAX_SCALE = 64
 _SIZE = re.compile(r"(\d{0,6})[x×](\d{0,6})", re.IGNORECASE)
 

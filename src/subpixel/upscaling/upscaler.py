@@ -18,7 +18,7 @@ from subpixel.errors import InputError, UsageError
 from subpixel.media.colour import luma
 from subpixel.media.resample import imresize
 from subpixel.media.tiles import balanced, cut
-from subpixel.upscaling.target import DEFAULT_SCALE, checked_scale
+from subpixel.upscaling.target import DEFAULT_MODEL, DEFAULT_SCALE, checked_scale
 
 if TYPE_CHECKING:
     import onnx
@@ -262,7 +262,7 @@ def _bicubic(plane: Array, scale: int) -> Array:
 
 
 def open_upscaler(
-    model: str | Path = "espcn",
+    model: str | Path = DEFAULT_MODEL,
     scale: float | None = None,
     *,
     runtime: str = "auto",

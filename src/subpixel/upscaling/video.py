@@ -13,9 +13,9 @@ from subpixel.media.video.encoder import Encoding
 from subpixel.media.video.kinds import PIPE
 from subpixel.media.video.reader import Reader
 from subpixel.media.video.source import Wishes
-from subpixel.upscaling.choice import Upscalers, video_model
+from subpixel.upscaling.choice import Upscalers
 from subpixel.upscaling.pictures import chooser, target_of
-from subpixel.upscaling.target import Target
+from subpixel.upscaling.target import DEFAULT_MODEL, Target
 from subpixel.upscaling.upscaler import Upscaler
 from subpixel.upscaling.video_job import Advance, Expect, VideoJob, VideoResult
 
@@ -26,7 +26,7 @@ def upscale_video(
     source: str | Path,
     output: str | Path,
     scale: float | None = None,
-    model: str | Path | Upscaler | Upscalers | None = None,
+    model: str | Path | Upscaler | Upscalers = DEFAULT_MODEL,
     *,
     size: str | tuple[int, int] | Target | None = None,
     runtime: str = "auto",
@@ -54,8 +54,7 @@ def upscale_video(
         output: a file, or "-" for y4m on standard output.
         scale, size, runtime, precision: as in `subpixel.upscale`; what no network enlarges by is resized from the
             next larger.
-        model: likewise, and an `Upscaler` is best opened with threads=1; default: nano where it has weights for the
-            scale, else espcn.
+        model: likewise, and an `Upscaler` is best opened with threads=1.
         threads: default: every physical core this process may use.
         start, end: seconds; only what lies between.
         codec: "h264", "hevc", "av1", "vp9" or "ffv1"; default by container and depth.
@@ -90,7 +89,7 @@ def upscale_video(
     workers = threads or available_cores()
     target = size if isinstance(size, Target) else target_of(scale, size)
     # Each frame's network computes on one thread, and several frames at once.
-    choose = chooser(model or video_model(target), {"runtime": runtime, "threads": 1, "precision": precision})
+    choose = chooser(model, {"runtime": runtime, "threads": 1, "precision": precision})
     limit = int((max_megapixels or MAX_MEGAPIXELS) * 1e6)
     wishes = Wishes(
         start=start,

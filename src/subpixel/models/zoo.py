@@ -58,7 +58,7 @@ ZOO: dict[str, ModelDescriptor] = {
         border="mirrored",
         source="Keys 1981",
     ),
-    "nano": _network(nano, (2, 3), "Six 3x3 layers of 8 maps at LR, the input added before the shuffle.", OURS),
+    "nano": _network(nano, (2, 3, 4), "Six 3x3 layers of 8 maps at LR, the input added before the shuffle.", OURS),
     "small": _network(small, (2, 3, 4), "Six 3x3 layers of 16 maps at LR, the input added before the shuffle.", OURS),
     "espcn": _network(
         espcn, (2, 3, 4), "Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.", ESPCN_PAPER

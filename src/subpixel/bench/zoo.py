@@ -127,6 +127,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullLocator
     except ImportError as error:
         raise MissingExtra("the plot needs Matplotlib: pip install 'subpixel[bench]'") from error
     ways = [way for way in (f"{r}, {p}" for r, p in WAYS) if any(way in row["ms"] for row in result["rows"])]
@@ -149,11 +150,14 @@ def plot(result: dict[str, Any], path: Path) -> None:
                 color=colour,
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(0.18)
         axes.set_title(way, fontsize=9)
         axes.set_xlabel("ms a picture", fontsize=8)
         axes.tick_params(labelsize=8, which="both")
-        axes.grid(alpha=0.25, which="both")
+        axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         if index == 0:
             axes.set_ylabel("PSNR of Y on Set5, dB", fontsize=8)

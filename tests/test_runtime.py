@@ -162,6 +162,34 @@ def test_bf16_is_coarse_or_refused(espcn_graph):
     assert 0 < np.abs(session.run(x) - y).max() < 0.05
 
 
+TWO_FIRST_RUNS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+import subpixel.runtime.on_openvino
+import openvino
+together = threading.Barrier(2)
+def first():
+    together.wait()
+    openvino.Type.u8.to_dtype()
+threads = [threading.Thread(target=first) for _ in range(2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
+def test_two_threads_may_begin_with_openvino_at_once():
+    """Without what on_openvino does on import, two of five such processes wait for good."""
+    for _ in range(3):
+        processes = [subprocess.Popen([sys.executable, "-c", TWO_FIRST_RUNS]) for _ in range(3)]
+        try:
+            assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
 @pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
 def test_openvino_reports_to_nobody():
     code = "import sys, subpixel.runtime.on_openvino; print([m for m in sys.modules if 'openvino_telemetry' in m])"

@@ -139,8 +139,29 @@ SCRIPT = """
 import sys
 from subpixel.upscaling import video, video_job
 video_job.FRAMES = 5
-video.upscale_video(sys.argv[1], sys.argv[2], 2, model="bicubic", threads=1, resume=True)
+video.upscale_video(sys.argv[1], sys.argv[2], 2, model="small", runtime="onnxruntime", threads=1, resume=True)
 """
+
+KILLS_ITSELF = """
+import os, signal, sys
+from subpixel.upscaling import video, video_job
+video_job.FRAMES = 5
+def advance(done):
+    if done == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+video.upscale_video(sys.argv[1], sys.argv[2], 2, model="small", runtime="onnxruntime", threads=1, advance=advance)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_network_is_the_same_in_the_next_process(tmp_path: Path) -> None:
+    """The order of a weight file's header changes from process to process; the work must not begin anew for it."""
+    source = clips.make(tmp_path / "in.mkv", 23, size=(48, 32))
+    output = tmp_path / "out.mkv"
+    killed = subprocess.run([sys.executable, "-c", KILLS_ITSELF, str(source), str(output)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    result = upscale_video(source, output, 2, model="small", runtime="onnxruntime", threads=1, resume=True)
+    assert (result.resumed, result.frames, result.notices) == (10, 23, [])
 
 
 def killed_and_resumed(source: Path, whole: Path, output: Path, rng: np.random.Generator, longest: float) -> int:

@@ -52,7 +52,8 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def _header(file: Any) -> dict[str, Any]:
-    return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+    # Sorted: safetensors gives another order in every process, and exported models shall be the same bytes.
+    return {key: json.loads(value) for key, value in sorted((file.metadata() or {}).items())}
 
 
 @contextmanager

@@ -24,6 +24,10 @@ import openvino  # noqa: E402
 if _absent:
     del sys.modules["openvino_telemetry"]
 
+# Two threads whose first `infer` comes at the same moment wait for each other for good, in `to_dtype` (a guard in
+# C++ against the interpreter's lock, it seems). Later calls are safe, so the first one happens here.
+openvino.Type.f32.to_dtype()
+
 
 class OpenVinoSession(Session):
     """OpenVINO on the CPU, one stream, tuned for a single picture's latency.

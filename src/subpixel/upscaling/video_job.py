@@ -169,7 +169,8 @@ class VideoJob:
             status = self.source.stat()
             source = f"{status.st_size} bytes of {status.st_mtime_ns}"
         graph = self.upscaler.graph if isinstance(self.upscaler, NetworkUpscaler) else None
-        digest = sha256(graph.SerializeToString(deterministic=True)).hexdigest()[:16] if graph is not None else ""
+        # Without the model's story: its order in a weight file's header is another in every process.
+        digest = sha256(graph.graph.SerializeToString(deterministic=True)).hexdigest()[:16] if graph is not None else ""
         return {
             "source": source,
             "model": f"{self.upscaler.name} ×{self.upscaler.scale} {digest}",

@@ -260,6 +260,25 @@ def test_cuts_that_save_more_together_win() -> None:
     assert most_saved([timed("a", 0.1)]) == []  # within the noise
 
 
+def test_a_site_of_shuffles_alone_is_settled_once() -> None:
+    """Several sites may share a shuffle, yet no two write one output: the choice would never come to an end."""
+    from subpixel.rewriting.choice.fastest import Alternative, Form, _Timed
+    from subpixel.rewriting.choice.together import settle
+
+    nodes = (node("Reshape", "x s", "a"), node("Transpose", "a", "b"), node("Reshape", "b t", "y"))
+    t = _Timed(Alternative(nodes[0], "A2", nodes, ("x",), "y", (Form("it", [], {}, dict),), ""), 2.0, {"it": 1.0})
+    asked: list[_Timed] = []
+
+    def prove(t: _Timed) -> _Timed:
+        asked.append(t)
+        assert len(asked) < 9
+        return t
+
+    done, kept = settle([t, t], prove)
+    assert asked == done == [t]
+    assert not kept
+
+
 def test_every_cut_is_timed() -> None:
     model = two_ups()
     clock = Fake("shuffle")

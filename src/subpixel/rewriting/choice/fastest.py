@@ -67,8 +67,9 @@ class _Timed:
 
     @property
     def own(self) -> set[str]:
-        """What it writes; resizes, shuffles and concatenations may serve several sites."""
-        return {name for node in self.alternative.nodes for name in node.output if not is_free(node)}
+        """What it writes; resizes, shuffles and concatenations within it may serve several sites."""
+        nodes = self.alternative.nodes
+        return {name for node in nodes for name in node.output if not is_free(node)} | {self.alternative.output}
 
     @property
     def saved(self) -> float:

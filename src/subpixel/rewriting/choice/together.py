@@ -14,7 +14,7 @@ class Timed(Protocol):
 
     @property
     def own(self) -> set[str]:
-        """Names of values; resizes, shuffles and concatenations may serve several sites."""
+        """Names of values, never none; resizes, shuffles and concatenations within it may serve several sites."""
         ...
 
     @property

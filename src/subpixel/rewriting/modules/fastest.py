@@ -34,8 +34,9 @@ class _Timed:
 
     @property
     def own(self) -> set[str]:
-        """What it alone writes."""
-        return {name for node in self.planned.site.nodes for name in node.output if not is_free(node)}
+        """What it alone writes, and its output."""
+        site = self.planned.site
+        return {name for node in site.nodes for name in node.output if not is_free(node)} | {site.output}
 
     @property
     def saved(self) -> float:

@@ -150,7 +150,7 @@ def cut_short(path):
 
 BAD = {
     "missing.png": (lambda path: None, "does not exist: check the name"),
-    "empty": (lambda path: path.mkdir(), "has no pictures in it (.png .apng .jpg .jpeg .webp .tif .tiff .bmp .gif"),
+    "empty": (lambda path: path.mkdir(), "has no pictures (.png .apng .jpg .jpeg .webp .tif .tiff .bmp .gif"),
     "zero.jpg": (lambda path: path.write_bytes(b""), "is empty (0 bytes): fetch it again"),
     "cut.png": (cut_short, "is damaged or cut short"),
     "cut.jpg": (cut_short, "is damaged or cut short"),

@@ -117,7 +117,10 @@ def test_a_folder_without_pictures_is_one_failure():
     touch("empty/notes.txt", "photo.png")
     jobs = plan([Path("empty"), Path("photo.png")], None, "x3")
     assert isinstance(jobs[0].error, InputError)
-    assert str(jobs[0].error) == "empty has no pictures in it (.png .apng .jpg .jpeg .webp .tif .tiff .bmp .gif .avif)"
+    assert (
+        str(jobs[0].error)
+        == "empty has no pictures (.png .apng .jpg .jpeg .webp .tif .tiff .bmp .gif .avif) and no videos in it"
+    )
     assert str(jobs[1].output) == "photo_x3.png"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import av
 import pytest
 
-from subpixel.media.video.kinds import name_outputs
+from subpixel.media.video.naming import find_videos, name_outputs
 from video import clips
 
 
@@ -116,6 +117,8 @@ def test_a_reader_that_stops_is_one_sentence(tmp_path: Path) -> None:
         (["PHOTO", "--crf", "20"], "--crf is for videos, and none of the inputs is one"),
         (["CLIP", "--quality", "80"], "--quality is for pictures, and none of the inputs is one"),
         (["CLIP", "--format", "png"], "--format is for pictures, and none of the inputs is one"),
+        (["CLIP", "--memory", "1G"], "--memory is for pictures, and none of the inputs is one"),
+        (["CLIP", "PHOTO", "--memory", "1G"], "--memory bounds pictures, and there are videos among the inputs"),
         (["CLIP", "-o", "CLIP"], "is the input itself: name another file"),
         (["CLIP", "PHOTO", "-o", "out.mp4"], "is one file, but there"),
         (["CLIP", "--start", "soon"], "'soon' is no time: give seconds, or minutes:seconds such as 1:30.5"),
@@ -149,8 +152,8 @@ def test_notices_go_to_stderr_and_into_json(tmp_path: Path) -> None:
 
 def test_names(tmp_path: Path) -> None:
     def names(*inputs: str, out: str | None = None, alone: bool = False) -> list[str]:
-        found = name_outputs([Path(name) for name in inputs], Path(out) if out else None, "x3", alone=alone)
-        return [path.as_posix() for path in found]
+        videos = find_videos([Path(name) for name in inputs])
+        return [path.as_posix() for _, path in name_outputs(videos, Path(out) if out else None, "x3", alone=alone)]
 
     assert names("a/clip.mp4") == ["a/clip_x3.mp4"]
     assert names("a/clip.wmv") == ["a/clip_x3.mkv"]
@@ -159,6 +162,50 @@ def test_names(tmp_path: Path) -> None:
     assert names("a.mp4", out="b.mkv", alone=True) == ["b.mkv"]
     assert names("large/a.mp4", out="large") == ["large/a_x3.mp4"]
     assert names("a.mp4", "a_x3.mp4") == ["a_x3-2.mp4", "a_x3_x3.mp4"]
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_folders_of_videos_and_pictures(tmp_path: Path, photo: Path) -> None:
+    folder = tmp_path / "set"
+    (folder / "deep").mkdir(parents=True)
+    clips.make(folder / "one.mp4", 3)
+    clips.make(folder / "deep" / "two.mkv", 2)
+    clips.make(folder / "deep" / "old.flv", 2, codec="flv1")
+    (folder / "deep" / "code.ts").write_text("export const x = 1;\n")
+    (folder / ".hidden.mp4").write_bytes(b"")
+    shutil.copy(photo, folder / "deep" / photo.name)
+    options = ["--model", "bicubic", "--scale", "2"]
+    done = run("upscale", folder, *options)
+    assert done.returncode == 0, done.stderr
+    names = ["deep/old.mkv", "deep/two.mkv", f"deep/{photo.name}", "one.mp4"]
+    assert tree(tmp_path / "set_x2") == sorted(names)
+    shutil.rmtree(tmp_path / "set_x2")
+    (folder / "deep" / photo.name).unlink()
+    (folder / "broken.mp4").write_bytes(b"nothing")
+    done = run("upscale", folder, "-o", folder / "large", *options)  # within itself: never its own input
+    assert done.returncode == 1
+    assert b"subpixel: 1 of 4 failed" in done.stderr
+    assert tree(folder / "large") == ["deep/old.mkv", "deep/two.mkv", "one.mp4"]
+    assert b"is one file" in run("upscale", folder, "-o", tmp_path / "out.mp4", *options).stderr
+
+
+def test_resume_leaves_out_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        clips.make(folder / name, 3)
+    options = ["--model", "bicubic", "--scale", "2", "--resume", "--json"]
+    first = json.loads(run("upscale", folder, *options).stdout)
+    assert (first["skipped"], len(first["outputs"])) == (0, 2)
+    (tmp_path / "set_x2" / "b.mp4").unlink()
+    again = json.loads(run("upscale", folder, *options).stdout)
+    assert (again["skipped"], [Path(each["output"]).name for each in again["outputs"]]) == (1, ["b.mp4"])
+    other = json.loads(run("upscale", folder, *options, "--crf", "30").stdout)
+    assert (other["skipped"], len(other["outputs"])) == (0, 2)
 
 
 def test_ffmpeg_takes_and_gives_the_pipe(tmp_path: Path) -> None:

@@ -48,6 +48,11 @@ class Outcome:
     def count(self) -> int:
         return len(self.outputs) + len(self.failures)
 
+    def add(self, other: "Outcome") -> None:
+        self.outputs += other.outputs
+        self.failures += other.failures
+        self.skipped += other.skipped
+
 
 def upscale_pictures(jobs: "Sequence[Job]", order: Order, say: Callable[["Progress", str], None]) -> Outcome:
     """Enlarge every job's picture; `say` is given a line for each result."""

@@ -99,39 +99,43 @@ def upscale(
 ) -> int:
     """Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF) and videos (MP4, MKV, WebM, MOV, ...).
 
-    Without -o the result of photo.jpg is photo_x3.jpg beside it, and a folder's pictures go to a folder
+    Without -o the result of photo.jpg is photo_x3.jpg beside it, and a folder's pictures and videos go to a folder
     NAME_x3 beside it, subfolders kept. An input is never overwritten. As an input, - is y4m from stdin.
     """
     from subpixel.cli.pictures import Outcome, tell, upscale_pictures
+    from subpixel.media.folders import is_folder
     from subpixel.media.image import FORMATS
-    from subpixel.media.naming import plan
-    from subpixel.media.video.kinds import is_video, name_outputs
+    from subpixel.media.naming import has_pictures, plan
+    from subpixel.media.video.naming import find_videos, name_outputs
 
     asked = FORMATS.get(output.suffix.lower()) if output is not None else None
     if asked and ending and asked != FORMATS[f".{ending}"]:
         raise UsageError(f"--format {ending} contradicts -o {output}: leave one of them out")
     for_videos = {name: options.pop(name) for name in VIDEO_OPTIONS}
-    videos = [path for path in inputs if is_video(path)]
-    pictures = [path for path in inputs if path not in videos]
+    videos = find_videos(inputs)
+    pictures = [path for path in inputs if path not in videos or (is_folder(path) and has_pictures(path))]
     if not videos:
         refuse_video_options(for_videos)
     if not pictures:
         _refuse_picture_options()
-    order = _order(options, for_videos=not pictures)
+    elif videos and options["memory"]:
+        raise UsageError(
+            "--memory bounds pictures, and there are videos among the inputs: do them in a call of their own"
+        )
+    order = _order(options, for_videos={} if pictures else for_videos)
     results = name_outputs(videos, output, order.target.label, alone=len(inputs) == 1) if videos else []
     outcome = Outcome([], [])
     if pictures:
         jobs = plan(pictures, output, order.target.label, f".{ending}" if ending else None)
         outcome = upscale_pictures(jobs, order, _silent if as_json else tell)
-    if videos:
+    if results:
         if pictures:
-            order = _order(options, for_videos=True)
-        made, failed = upscale_videos(
-            videos, results, order.upscalers, order.target, as_json=as_json,
-            resume=order.resume, threads=options["threads"], max_megapixels=order.limits.megapixels, **for_videos,
+            order = _order(options, for_videos=for_videos)
+        made = upscale_videos(
+            results, order, as_json=as_json, threads=options["threads"],
+            max_megapixels=order.limits.megapixels, **for_videos,
         )  # fmt: skip
-        outcome.outputs += made
-        outcome.failures += failed
+        outcome.add(made)
     if as_json:
         about = {"model": order.upscalers.name, "scale": order.target.number, "runtime": order.upscalers.runtime}
         skipped = {"skipped": outcome.skipped} if order.resume else {}
@@ -142,8 +146,8 @@ def upscale(
     return 1 if outcome.failures else 0
 
 
-def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
-    """The options as one value, for pictures, or for videos, whose frames get a thread each.
+def _order(options: dict[str, Any], *, for_videos: dict[str, Any]) -> "Order":
+    """The options as one value, for pictures, or with options for videos, whose frames get a thread each.
 
     What contradicts itself is bad usage before anything is touched.
     """
@@ -177,6 +181,7 @@ def _order(options: dict[str, Any], *, for_videos: bool) -> "Order":
     elif target.factor is not None:
         upscalers.at_least(target.factor)  # an impossible model or runtime is said before anything is done
     deciding = {name: value for name, value in o.items() if name not in ("resume", "workers", "max_megapixels")}
+    deciding |= {name: value for name, value in for_videos.items() if name != "stats"}
     finished = Finished({**deciding, "model": file_state(o["model"])})
     return Order(upscalers, target, encoding, limits, workers, finished, o["resume"])
 

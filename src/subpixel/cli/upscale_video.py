@@ -11,9 +11,8 @@ from subpixel.cli.options import together
 from subpixel.errors import SubpixelError, UsageError
 
 if TYPE_CHECKING:
+    from subpixel.cli.pictures import Order, Outcome
     from subpixel.progress import Progress
-    from subpixel.upscaling.choice import Upscalers
-    from subpixel.upscaling.target import Target
     from subpixel.upscaling.video_job import VideoResult
 
 
@@ -63,54 +62,53 @@ def refuse_video_options(options: dict[str, Any]) -> None:
 
 
 def upscale_videos(
-    videos: list[Path],
-    paths: list[Path],
-    upscalers: "Upscalers",
-    target: "Target",
+    jobs: list[tuple[Path, Path]],
+    order: "Order",
     *,
     as_json: bool,
-    resume: bool,
     stats: bool,
     start: float | None,
     **options: Any,
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+) -> "Outcome":
     """Enlarge videos one after the other; what fails is said and does not stop the rest.
 
     Args:
-        videos: files, or "-".
-        paths: of the results, as `kinds.name_outputs` gives them.
-        upscalers, target: the method, for one thread, and how large.
+        jobs: files, or "-", and their results', as `media.video.naming.name_outputs` gives them.
+        order: the method, for one thread, how large, and whether finished ones are left out.
         as_json: print no lines on stdout.
-        resume, stats, start, options: as in `upscaling.video.upscale_video`.
+        stats, start, options: as in `upscaling.video.upscale_video`.
 
-    Returns:
-        The objects of --json: outputs and failures.
+    Raises:
+        UsageError: options that do not suit the first of them; of later ones that is a failure.
     """
+    from subpixel.cli.pictures import Outcome
     from subpixel.media.video.kinds import PIPE
     from subpixel.upscaling.video import upscale_video
 
-    outputs: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
-    for video, path in zip(videos, paths, strict=True):
+    left = [job for job in jobs if not (order.resume and PIPE not in job and order.finished.has(*job))]
+    outcome = Outcome([], [], len(jobs) - len(left))
+    if outcome.skipped:
+        click.echo(f"subpixel: {outcome.skipped} of {len(jobs)} videos were done before", err=True)
+    for video, path in left:
         meter = _Meter(video.name if video != PIPE else "video")
         try:
             result = upscale_video(
                 video,
                 path,
-                model=upscalers,
-                size=target,
-                resume=resume,
+                model=order.upscalers,
+                size=order.target,
+                resume=order.resume,
                 start=start or 0.0,
                 advance=meter.advance,
                 expect=meter.expect,
                 **options,
             )
-        except UsageError:
-            raise
         except SubpixelError as error:
             meter.close()
+            if isinstance(error, UsageError) and not outcome.count:
+                raise
             click.echo(f"subpixel: {error}", err=True)
-            failures.append({"input": str(video), "error": str(error)})
+            outcome.failures.append({"input": str(video), "error": str(error)})
             continue
         except KeyboardInterrupt:
             meter.close()
@@ -118,14 +116,16 @@ def upscale_videos(
             raise
         finally:
             meter.close()
+        if PIPE not in (video, path):
+            order.finished.note(video, path)
         for notice in result.notices:
             click.echo(f"subpixel: note: {notice}", err=True)
         if stats:
             click.echo(stage_table(result), err=True)
-        outputs.append(_as_json(video, result))
+        outcome.outputs.append(_as_json(video, result))
         if not as_json:
             click.echo(_line(result), err=path == PIPE)
-    return outputs, failures
+    return outcome
 
 
 def _say_what_is_kept(path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subpixel.errors import InputError, SubpixelError, UsageError
-from subpixel.media.folders import is_folder
+from subpixel.media.folders import files_in, is_folder, results_of
 from subpixel.media.image import FORMATS, output_format
 
 
@@ -51,13 +51,11 @@ def plan(inputs: Sequence[Path], out: Path | None, label: str, ending: str | Non
             name = f"{path.stem}_{label}{path.suffix}" if out is None else path.name
             found.append((path, out if to_file else folder / name, None))
             continue
-        named = path.resolve() if path.name in ("", "..") else path  # "." and ".." have no name to add to
-        target = named.with_name(f"{named.name}_{label}") if out is None else out
-        pictures = [p for p in sorted(path.rglob("*")) if _is_picture(p) and not _within(p, target, path)]
+        pictures = results_of(path, files_in(path, _is_picture), out, label)
         if not pictures:
             endings = " ".join(FORMATS)
-            found.append((path, None, InputError(f"{path} has no pictures in it ({endings})")))
-        found += [(p, target / p.relative_to(path), None) for p in pictures]
+            found.append((path, None, InputError(f"{path} has no pictures ({endings}) and no videos in it")))
+        found += [(picture, wanted, None) for picture, wanted in pictures]
 
     taken = {_key(path) for path, _, _ in found}
     jobs, seen = [], set()
@@ -95,22 +93,13 @@ def _known(suffix: str) -> str:
     return suffix if suffix.lower() in FORMATS else ".png"
 
 
+def has_pictures(folder: Path) -> bool:
+    """Whether a folder or its subfolders hold any, by their endings."""
+    return bool(files_in(folder, _is_picture))
+
+
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in FORMATS and not path.name.startswith(".") and not _is_other(path)
-
-
-def _is_other(path: Path) -> bool:
-    """Whether it is surely no file; where the system will not say, reading it will tell the user why."""
-    try:
-        return not path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _within(path: Path, target: Path, source: Path) -> bool:
-    """Whether a picture is an earlier output, in a target folder that lies inside the searched one."""
-    resolved, folder, searched = (Path(os.path.realpath(name)) for name in (path, target, source))  # never raises
-    return folder != searched and resolved.is_relative_to(folder)
+    return path.suffix.lower() in FORMATS
 
 
 def _key(path: Path) -> str:

@@ -1,12 +1,8 @@
 """Which files are videos, told by their first bytes, else by their ending; nothing is decoded for it."""
 
-import os
-from collections.abc import Sequence
-from itertools import chain, count
 from pathlib import Path
 
-from subpixel.errors import UsageError
-from subpixel.media.folders import is_folder
+from subpixel.media.folders import files_in, is_folder
 
 PIPE = Path("-")
 ENDINGS = frozenset(
@@ -35,13 +31,33 @@ def is_video(path: Path) -> bool:
     """
     if path == PIPE:
         return True
+    if is_folder(path):
+        return False
+    looks = _looks(path)
+    return path.suffix.lower() in ENDINGS if looks is None else looks
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """The videos of a folder and its subfolders: what has a video's ending and does not begin as something else.
+
+    What ends in .ts has to begin as a transport stream, since programs are called so too.
+    """
+
+    def wanted(path: Path) -> bool:
+        ending = path.suffix.lower()
+        return ending in ENDINGS and _looks(path) in ((True,) if ending == ".ts" else (True, None))
+
+    return files_in(folder, wanted)
+
+
+def _looks(path: Path) -> bool | None:
+    """True for a file that begins as a video does, False for a picture, None where its first bytes do not tell."""
     try:
         with path.open("rb") as file:
             head = file.read(400)
     except (OSError, ValueError):
         head = b""
-    looks = None if path.suffix.lower() in (".mjpg", ".mjpeg") else _looks_like(head)  # these begin as JPEG does
-    return path.suffix.lower() in ENDINGS if looks is None else looks
+    return None if path.suffix.lower() in (".mjpg", ".mjpeg") else _looks_like(head)  # these begin as JPEG does
 
 
 def _looks_like(head: bytes) -> bool | None:
@@ -62,43 +78,3 @@ def _looks_like(head: bytes) -> bool | None:
         return True
     pictures = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
     return False if head.startswith(pictures) else None
-
-
-WRITTEN = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".nut"})  # what keeps its ending
-
-
-def name_outputs(videos: Sequence[Path], out: Path | None, label: str, *, alone: bool) -> list[Path]:
-    """A file of its own for every video, never an input.
-
-    - One video and an `out` that ends like a video, or is "-": that.
-    - `out` otherwise is a folder: names stay.
-    - Without `out`: beside the video as NAME_x3.EXT; from standard input, and of kinds that are not written, .mkv.
-
-    Args:
-        videos: the inputs, or "-".
-        out: a file or folder to write to, or "-".
-        label: for the names, such as "x3".
-        alone: whether the video is the only input of the call.
-
-    Raises:
-        UsageError: a single file was named for several videos, or it is the input itself.
-    """
-    if out is not None and (out == PIPE or out.suffix) and not is_folder(out):
-        if not alone:
-            raise UsageError(f"-o {out} is one file, but there are several inputs: name a folder")
-        if out != PIPE and os.path.realpath(out) == os.path.realpath(videos[0]):
-            raise UsageError(f"-o {out} is the input itself: name another file")
-        return [out]
-    taken = {os.path.realpath(path).casefold() for path in videos if path != PIPE}
-    outputs = []
-    for path in videos:
-        stem = "video" if path == PIPE else path.stem
-        ending = path.suffix if path.suffix.lower() in WRITTEN else ".mkv"
-        folder = (Path() if path == PIPE else path.parent) if out is None else out
-        enlarged = f"{stem}_{label}"
-        names = chain([] if out is None else [stem], [enlarged], (f"{enlarged}-{number}" for number in count(2)))
-        candidates = (folder / f"{name}{ending}" for name in names)
-        chosen = next(c for c in candidates if os.path.realpath(c).casefold() not in taken)
-        taken.add(os.path.realpath(chosen).casefold())
-        outputs.append(chosen)
-    return outputs

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +95,33 @@ def test_another_source_under_the_same_name_is_noticed(tmp_path: Path) -> None:
         enlarge(source, tmp_path / "out.mp4", resume=True)
 
 
-def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
+def _rubbish(content: bytes) -> bytes:
+    return b"rubbish"
+
+
+def _cut(content: bytes) -> bytes:
+    return content[:-1]
+
+
+def _longer(content: bytes) -> bytes:
+    return content + b"\0"
+
+
+def _one_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [_rubbish, _cut, _longer, _one_bit])
+def test_a_damaged_segment_is_made_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     source = clips.make(tmp_path / "in.mp4", 23)
     enlarge(source, tmp_path / "whole.mp4")
     with pytest.raises(KeyboardInterrupt):
         enlarge(source, tmp_path / "out.mp4", 18)
     segment = tmp_path / "out.mp4.part" / "000001.segment"
     assert read_head(segment) is not None
-    segment.write_bytes(b"rubbish")
+    segment.write_bytes(damage(segment.read_bytes()))
+    assert read_head(segment) is None
     assert enlarge(source, tmp_path / "out.mp4", resume=True).resumed == 5
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 

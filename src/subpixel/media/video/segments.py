@@ -6,6 +6,7 @@ that was interrupted and resumed encodes the same segments as one that was not, 
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,9 +17,9 @@ import av
 
 FRAMES = 250  # of a segment; x264 puts a keyframe there anyway
 
-_HEAD = struct.Struct("<8sIII")  # magic, frames, packets, CRC of the source's luma
+_HEAD = struct.Struct("<8sIIIQI")  # magic, frames, packets, CRC of the source's luma, bytes that follow, their CRC
 _PACKET = struct.Struct("<qqBI")  # pts, duration, keyframe, bytes
-_MAGIC = b"subpx-1\n"
+_MAGIC = b"subpx-2\n"
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,31 @@ def write_segment(path: Path, packets: list[Coded], frames: int, source: int) ->
         OSError: the system refuses.
     """
     temporary = path.with_suffix(".new")
+    parts = [part for p in packets for part in (_PACKET.pack(p.pts, p.duration, p.keyframe, len(p.data)), p.data)]
+    size = checksum = 0
+    for part in parts:
+        size, checksum = size + len(part), zlib.crc32(part, checksum)
     with temporary.open("wb") as file:
-        file.write(_HEAD.pack(_MAGIC, frames, len(packets), source))
-        for packet in packets:
-            file.write(_PACKET.pack(packet.pts, packet.duration, packet.keyframe, len(packet.data)))
-            file.write(packet.data)
+        file.write(_HEAD.pack(_MAGIC, frames, len(packets), source, size, checksum))
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
 def read_head(path: Path) -> SegmentHead | None:
-    """The head of a finished segment, or None where there is none or it is damaged."""
+    """The head of a finished segment, or None where there is none or it is damaged: all of it is read for that."""
     try:
         with path.open("rb") as file:
-            magic, frames, packets, source = _HEAD.unpack(file.read(_HEAD.size))
+            magic, frames, packets, source, size, checksum = _HEAD.unpack(file.read(_HEAD.size))
+            if magic != _MAGIC:
+                return None
+            found = 0
+            while part := file.read(1 << 20):
+                size, found = size - len(part), zlib.crc32(part, found)
     except (OSError, struct.error):
         return None
-    return SegmentHead(frames, packets, source) if magic == _MAGIC else None
+    return SegmentHead(frames, packets, source) if (size, found) == (0, checksum) else None
 
 
 def read_segment(path: Path, *, data: bool = True) -> Iterator[Coded]:
@@ -79,7 +87,7 @@ def read_segment(path: Path, *, data: bool = True) -> Iterator[Coded]:
         OSError, struct.error: it cannot be read.
     """
     with path.open("rb") as file:
-        _, _, count, _ = _HEAD.unpack(file.read(_HEAD.size))
+        _, _, count, *_ = _HEAD.unpack(file.read(_HEAD.size))
         for _ in range(count):
             pts, duration, keyframe, size = _PACKET.unpack(file.read(_PACKET.size))
             if data:

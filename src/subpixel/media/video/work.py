@@ -10,7 +10,7 @@ from typing import Any
 from subpixel.errors import OutputError
 from subpixel.media.video.segments import SegmentHead, read_head
 
-VERSION = 1  # of the folder's own format
+VERSION = 2  # of the folder's own format
 
 
 class Work:
@@ -24,6 +24,7 @@ class Work:
         self.output = output
         self.folder = output.with_name(f"{output.name}.part")
         self._lock: int | None = None
+        self._heads: list[SegmentHead] = []  # of the segments that have been read and found whole
 
     def __enter__(self) -> "Work":
         try:
@@ -66,6 +67,7 @@ class Work:
         Raises:
             OutputError: the system refuses.
         """
+        self._heads.clear()
         try:
             for path in self.folder.iterdir():
                 if path.name != "lock":
@@ -81,11 +83,10 @@ class Work:
         return self.folder / f"{number:06}.segment"
 
     def finished(self) -> list[SegmentHead]:
-        """The heads of the segments that are there, from the first on without a gap."""
-        heads: list[SegmentHead] = []
-        while (head := read_head(self.segment(len(heads)))) is not None:
-            heads.append(head)
-        return heads
+        """The heads of the whole segments that are there, from the first on without a gap; each is read once."""
+        while (head := read_head(self.segment(len(self._heads)))) is not None:
+            self._heads.append(head)
+        return list(self._heads)
 
     def result(self) -> Path:
         """Where the finished file is put together before it is renamed; its ending is the output's."""

@@ -34,6 +34,7 @@ from subpixel.algebra import (
     lift,
 )
 from subpixel.rewriting import Rewritten, rewrite
+from subpixel.rewriting.choice.duel import Duel
 
 Array = np.ndarray
 Rng = np.random.Generator
@@ -379,13 +380,15 @@ class Turn:
 
     def race(self, models: Sequence[Any], feeds: Any, names: Sequence[str]) -> list[float | None]:
         """See `subpixel.rewriting.Clock`."""
-        if list(names) == ["original", "rewritten"]:
-            return [2.0, 1.0]
         likes = self.turn - self.count + 1
         self.count += len(names) - 1
         if 1 <= likes < len(names):
             self.picked.add(names[likes])
         return [1.0 if i == likes else 2.0 for i in range(len(names))]
+
+    def duel(self, before: Any, after: Any, feeds: Any) -> Duel:
+        """See `subpixel.rewriting.Clock`."""
+        return Duel([2.0] * 8, [1.0] * 8)
 
 
 class Whim(Turn):
@@ -398,7 +401,7 @@ class Whim(Turn):
     def race(self, models: Sequence[Any], feeds: Any, names: Sequence[str]) -> list[float | None]:
         """See `subpixel.rewriting.Clock`."""
         times = super().race(models, feeds, names)
-        if list(names) != ["original", "rewritten"] and len(names) > 1:
+        if len(names) > 1:
             likes = int(self.rng.integers(1, len(names)))
             self.picked.add(names[likes])
             times[likes] = float(self.rng.uniform(0.1, 1))

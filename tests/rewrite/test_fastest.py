@@ -13,6 +13,7 @@ from rewrite.graphs import assert_same, counts, graph, node, whole
 from subpixel.errors import InputError, UsageError
 from subpixel.rewriting import rewrite
 from subpixel.rewriting.choice.clock import RuntimeClock
+from subpixel.rewriting.choice.duel import Duel, fight
 from subpixel.rewriting.rewriter import Rewritten
 
 X: Any = {"x": ["N", 4, "H", "W"]}
@@ -29,13 +30,14 @@ class Fake:
     def race(
         self, models: Sequence[onnx.ModelProto], feeds: dict[str, np.ndarray], names: Sequence[str]
     ) -> list[float | None]:
-        if list(names) == ["original", "rewritten"]:
-            return [2.0, self.whole]
         self.races += 1
         self.seen |= set(names)
         for model in models:  # what is timed must be a model that runs
             assert RuntimeClock(seconds=0.0, threads=1).race([model], feeds, ["it"]) != [None]
         return [1.0 if self.likes in name else 2.0 for name in names]
+
+    def duel(self, before: onnx.ModelProto, after: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> Duel:
+        return Duel([2e-3] * 8, [1e-3 * self.whole] * 8)
 
 
 def transposed() -> onnx.ModelProto:
@@ -183,7 +185,73 @@ def test_the_original_is_returned_when_the_whole_is_slower() -> None:
     result = faster(model, Fake("shuffle", whole=2.5))
     assert result.report["rewritten"] == 0
     assert result.model.SerializeToString() == model.SerializeToString()
-    assert "the original is returned" in result.report["sites"][0]["refused"]
+    assert "the model as a whole is no faster" in result.report["sites"][0]["refused"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "won"),
+    [
+        ([2.0] * 8, [1.0] * 8, True),
+        ([2.0] * 8, [1.99] * 8, False),  # always faster, but by less than the margin
+        ([2.0] * 8, [1.0] * 6 + [3.0] * 2, False),  # the median says yes, the sign test no: 6 of 8
+        ([2.0] * 8, [1.0] * 7 + [90.0], True),  # a slow moment in one round
+        ([2.0] * 4 + [20.0] * 4, [2.1] * 4 + [19.0] * 4, False),  # whichever ran while the machine was busy
+        ([9.0, *[2.0] * 7], [2.2] * 8, False),
+        ([1.0] * 8, [2.0] * 8, False),
+        ([2.0] * 40, [1.0] * 25 + [3.0] * 15, False),
+        ([2.0] * 40, [1.0] * 26 + [3.0] * 14, True),
+    ],
+)
+def test_a_duel_is_judged_round_by_round(before: list[float], after: list[float], won: bool) -> None:
+    assert Duel(before, after).is_won is won
+
+
+def test_a_duel_alternates() -> None:
+    ran: list[str] = []
+    duel = fight(lambda: ran.append("a"), lambda: ran.append("b"), 0.0)
+    assert len(duel.before) == len(duel.after) == 8
+    assert "".join(ran) == "ba" + "abba" * 3 + "ab"
+
+
+def test_without_what_gains_least_the_whole_may_be_faster() -> None:
+    """Two sites win alone; together with the second, which gains less, the whole does not."""
+
+    class Picky(Fake):
+        asked: list[int]
+
+        def race(
+            self, models: Sequence[onnx.ModelProto], feeds: dict[str, np.ndarray], names: Sequence[str]
+        ) -> list[float | None]:
+            is_first = any(n.output[0] == "u" and n.op_type == "ConvTranspose" for n in models[0].graph.node)
+            gain = 1.0 if is_first else 1.5
+            return [gain if "shuffle" in name else 2.0 for name in names]
+
+        def duel(self, before: onnx.ModelProto, after: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> Duel:
+            self.asked = [*getattr(self, "asked", []), counts(after)["ConvTranspose"]]
+            return Duel([2.0] * 8, [1.0 if counts(after)["ConvTranspose"] == self.whole else 3.0] * 8)
+
+    w, v = whole(4, 4, 2, 2), whole(4, 3, 2, 2)
+    nodes = [
+        node("ConvTranspose", "x w", "u", strides=[2, 2]),
+        node("Relu", "u", "a"),
+        node("Sigmoid", "a", "b"),
+        node("Relu", "b", "c"),
+        node("ConvTranspose", "c v", "y", strides=[2, 2]),
+    ]
+    model = graph(nodes, X, "y", w=w, v=v)
+    clock = Picky("shuffle", whole=1)
+    result = faster(model, clock)
+    assert clock.asked == [0, 1]
+    assert result.report["rewritten"] == 1
+    assert (result.report["ms_before"], result.report["ms_after"]) == (2000.0, 1000.0)
+    assert [site["refused"] is None for site in result.report["sites"]] == [True, False]
+    assert [n.output[0] for n in result.model.graph.node if n.op_type == "ConvTranspose"] == ["y"]
+    assert_same(model, result.model, [(5, 6)])
+    clock = Picky("shuffle", whole=9)
+    result = faster(model, clock)
+    assert clock.asked == [0, 1]
+    assert result.report["rewritten"] == 0
+    assert result.model == model
 
 
 def test_timings_are_remembered_by_normal_form() -> None:

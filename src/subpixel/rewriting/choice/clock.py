@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from subpixel.errors import UsageError
+from subpixel.rewriting.choice.duel import Duel, fight
 
 Feeds = dict[str, NDArray[Any]]
 Run = Callable[[], object]
@@ -26,6 +27,10 @@ class Clock(Protocol):
 
     def race(self, models: Sequence[ModelProto], feeds: Feeds, names: Sequence[str]) -> list[float | None]:
         """Milliseconds per run of each model, None for one that the runtime does not take. `names` are for the log."""
+        ...
+
+    def duel(self, before: ModelProto, after: ModelProto, feeds: Feeds) -> Duel | None:
+        """The original and the rewritten whole, round by round; None where the runtime does not take one of them."""
         ...
 
 
@@ -42,16 +47,21 @@ class RuntimeClock:
 
     def race(self, models: Sequence[ModelProto], feeds: Feeds, names: Sequence[str]) -> list[float | None]:
         """See `Clock`. Stops after `seconds` of running, after 40 rounds at the latest."""
-        runs: list[Run | None] = []
-        for model in models:
-            try:
-                run = _OPENERS[self.runtime](model, feeds, self.threads)
-                run()  # the first run at a size allocates
-                run()
-                runs.append(run)
-            except Exception:  # whatever a runtime has against a model, it is no candidate
-                runs.append(None)
-        return take_turns(runs, self.seconds)
+        return take_turns([self._ready(model, feeds) for model in models], self.seconds)
+
+    def duel(self, before: ModelProto, after: ModelProto, feeds: Feeds) -> Duel | None:
+        """See `Clock`. Stops after `seconds` of running, not before 8 rounds and after 40 at the latest."""
+        a, b = self._ready(before, feeds), self._ready(after, feeds)
+        return None if a is None or b is None else fight(a, b, self.seconds)
+
+    def _ready(self, model: ModelProto, feeds: Feeds) -> Run | None:
+        try:
+            run = _OPENERS[self.runtime](model, feeds, self.threads)
+            run()  # the first run at a size allocates
+            run()
+        except Exception:  # whatever a runtime has against a model, it is no candidate
+            return None
+        return run
 
 
 def take_turns(runs: Sequence[Run | None], seconds: float) -> list[float | None]:

@@ -84,7 +84,7 @@ def choose(
     values: Callable[[list[str]], Values],
     ir_version: int,
 ) -> tuple[list[Edit], list[Entry]]:
-    """The edits that make the graph faster, and an entry for every site that was timed."""
+    """The edits that make the graph faster; an entry for every site that was timed, those of the edits first."""
     near = [around(view, a.nodes, a.sources, a.output, ir_version) for a in alternatives]
     known = values(sorted({name for n in near for name in n.inputs}))
     timed: list[_Timed] = []

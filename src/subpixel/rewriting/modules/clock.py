@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from subpixel.errors import UsageError
 from subpixel.rewriting.choice.clock import machine, take_turns
+from subpixel.rewriting.choice.duel import Duel, fight
 
 RUNTIMES = ("torch", "torch.compile")
 Calls = Sequence[Callable[..., object]]
@@ -23,6 +25,10 @@ class ModuleClock(Protocol):
 
     def race(self, models: Calls, feeds: Sequence[Tensor], names: Sequence[str]) -> list[float | None]:
         """Milliseconds per call, None for one that does not run. `names` are for the log."""
+        ...
+
+    def duel(self, before: Callable[..., object], after: Callable[..., object], feeds: Sequence[Tensor]) -> Duel | None:
+        """The original and the rewritten module, round by round; None where one of them does not run."""
         ...
 
 
@@ -42,11 +48,22 @@ class TorchClock:
 
     def race(self, models: Calls, feeds: Sequence[Tensor], names: Sequence[str]) -> list[float | None]:
         """See `ModuleClock`."""
+        with self._threads():
+            return take_turns([self._ready(model, feeds) for model in models], self.seconds)
+
+    def duel(self, before: Callable[..., object], after: Callable[..., object], feeds: Sequence[Tensor]) -> Duel | None:
+        """See `ModuleClock`."""
+        with self._threads():
+            a, b = self._ready(before, feeds), self._ready(after, feeds)
+            return None if a is None or b is None else fight(a, b, self.seconds)
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
             with torch.no_grad():
-                return take_turns([self._ready(model, feeds) for model in models], self.seconds)
+                yield
         finally:
             torch.set_num_threads(before)
 

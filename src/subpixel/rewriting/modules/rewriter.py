@@ -113,9 +113,11 @@ def _is_faster(
         return lambda *given: module(**dict(zip(names, given, strict=True)))
 
     with evaluating(original), evaluating(result):
-        before, after = clock.race([caller(original), caller(result)], values, ["original", "rewritten"])
-    report |= {"ms_before": before, "ms_after": after}
-    return before is not None and after is not None and after <= before
+        duel = clock.duel(caller(original), caller(result), values)
+    if duel is None:
+        return False
+    report["ms_before"], report["ms_after"] = duel.ms
+    return duel.is_won
 
 
 # --- one region ----------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ def make(
     aspect: Fraction | None = None,
     rotation: int | None = None,
     metadata: dict[str, str] | None = None,
+    stream_metadata: dict[str, str] | None = None,
     chapters: bool = False,
     subtitles: str | None = None,
     attachment: bool = False,
@@ -68,6 +69,7 @@ def make(
             codec, rate=rate, options={"crf": "20", **(options or {})} if "26" in codec else options
         )
         video.width, video.height, video.pix_fmt = *size, pixel_format
+        video.metadata.update(stream_metadata or {})
         video.codec_context.time_base = time_base
         if colour is not None:
             context = video.codec_context

@@ -273,6 +273,61 @@ def test_a_stream_that_the_container_cannot_hold_is_named(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "mute.mkv"]
 
 
+def test_the_container_that_is_named_holds_everything(tmp_path: Path) -> None:
+    """MP4's own subtitles go into no other kind, and its track of chapters into none at all."""
+    source = clips.make(tmp_path / "in.mp4", audio="aac", subtitles="mov_text", chapters=True)
+    for ending, named in ((".webm", r"\.mov|\.mp4"), (".mkv", r"\.mov")):
+        with pytest.raises(InputError, match=rf"cannot be held by \w+; ({named}) does: name such a file with -o"):
+            enlarge(source, tmp_path / f"out{ending}")
+    assert enlarge(source, tmp_path / "out.mov").notices == []
+    before, after = (
+        [packet for packet in clips.packets(path, "subtitle") if packet[1] != b"\0\0"]  # between the lines
+        for path in (source, tmp_path / "out.mov")
+    )
+    assert before == after != []
+    assert enlarge(source, tmp_path / "out.mkv", subtitles=False).notices == []
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["One", "Two"]
+
+
+def test_streams_that_no_container_holds_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subpixel.media.video.container._ALTERNATIVES", ("webm",))
+    source = clips.make(tmp_path / "in.mkv", 3, audio="flac", subtitles="subrip")
+    with pytest.raises(InputError, match=r"no container holds all its streams: --no-subtitles leaves such out"):
+        enlarge(source, tmp_path / "out.mp4")
+    assert enlarge(source, tmp_path / "out.mp4", subtitles=False).frames == 3
+    with pytest.raises(InputError, match=r"no container holds all its streams: take this one out first"):
+        enlarge(source, tmp_path / "out.webm", subtitles=False)
+
+
+def test_transparency_beside_the_frames_is_left_out_and_said(tmp_path: Path) -> None:
+    source = clips.make(tmp_path / "in.webm", 3, codec="libvpx-vp9", stream_metadata={"alpha_mode": "1"})
+    result = enlarge(source, tmp_path / "out.webm")
+    assert result.notices == [f"{source}: its transparency is left out"]
+    with av.open(str(tmp_path / "out.webm")) as container:
+        assert "alpha_mode" not in {key.lower() for key in container.streams.video[0].metadata}
+    assert enlarge(tmp_path / "out.webm", tmp_path / "again.webm").notices == []
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_a_subtitle_on_screen_at_a_cut_is_shortened(tmp_path: Path, ending: str) -> None:
+    """Lines at 0 to 150 and 200 to 350 ms; the part is from 120 to 280 ms."""
+    kind = "subrip" if ending == ".mkv" else "mov_text"
+    source = clips.make(tmp_path / f"in{ending}", subtitles=kind)
+    enlarge(source, tmp_path / f"out{ending}", start=0.12, end=0.28)
+    with av.open(str(tmp_path / f"out{ending}")) as container:
+        shown = [
+            (float(p.pts * p.time_base), float(p.duration * p.time_base), bytes(p)[-6:])  # type: ignore[operator]
+            for p in container.demux(subtitles=0)
+            if p.size > 2 and p.pts is not None
+        ]
+    (first, second) = shown
+    assert (first[2], second[2]) == (b"line 0", b"line 1")
+    assert first[:2] == pytest.approx((0.0, 0.03), abs=2e-3)
+    assert second[:2] == pytest.approx((0.08, 0.08), abs=2e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -45,9 +45,21 @@ video_options = together(
     click.option("--pixel-format", metavar="NAME", help="Of a video, such as yuv420p10le.  [default: the input's]"),
     click.option("--deinterlace", is_flag=True, help="Make whole frames of an interlaced video."),
     click.option("--salvage", is_flag=True, help="Write what can be decoded of a damaged video."),
+    click.option("--no-subtitles", is_flag=True, help="Of a video: leave its subtitles out."),
     click.option("--stats", is_flag=True, help="Of a video: print the time of each stage on stderr."),
 )
-VIDEO_OPTIONS = ("start", "end", "codec", "crf", "preset", "pixel_format", "deinterlace", "salvage", "stats")
+VIDEO_OPTIONS = (
+    "start",
+    "end",
+    "codec",
+    "crf",
+    "preset",
+    "pixel_format",
+    "deinterlace",
+    "salvage",
+    "no_subtitles",
+    "stats",
+)
 
 
 def refuse_video_options(options: dict[str, Any]) -> None:
@@ -68,6 +80,7 @@ def upscale_videos(
     as_json: bool,
     stats: bool,
     start: float | None,
+    no_subtitles: bool,
     **options: Any,
 ) -> "Outcome":
     """Enlarge videos one after the other; what fails is said and does not stop the rest.
@@ -76,7 +89,7 @@ def upscale_videos(
         jobs: files, or "-", and their results', as `media.video.naming.name_outputs` gives them.
         order: the method, for one thread, how large, and whether finished ones are left out.
         as_json: print no lines on stdout.
-        stats, start, options: as in `upscaling.video.upscale_video`.
+        stats, start, no_subtitles, options: as in `upscaling.video.upscale_video`.
 
     Raises:
         UsageError: options that do not suit the first of them; of later ones that is a failure.
@@ -99,6 +112,7 @@ def upscale_videos(
                 size=order.target,
                 resume=order.resume,
                 start=start or 0.0,
+                subtitles=not no_subtitles,
                 advance=meter.advance,
                 expect=meter.expect,
                 **options,

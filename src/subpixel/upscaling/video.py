@@ -41,6 +41,7 @@ def upscale_video(
     deinterlace: bool = False,
     salvage: bool = False,
     resume: bool = False,
+    subtitles: bool = True,
     max_megapixels: float | None = None,
     advance: Advance = lambda done: None,
     expect: Expect = lambda frames, resumed: None,
@@ -62,6 +63,7 @@ def upscale_video(
         pixel_format: of the result, such as "yuv420p10le"; default: the source's.
         deinterlace: make whole frames of interlaced ones, which else are refused.
         salvage: write what can be decoded of a damaged file, which else is an error.
+        subtitles: take them along; what the output's container cannot hold is an error otherwise.
         resume: go on where an interrupted run stopped.
         max_megapixels: the largest frame of a result; default 36.
         expect: called once, with the number of frames in all (None where that is unknown) and of those that an
@@ -98,6 +100,7 @@ def upscale_video(
         salvage=salvage,
         max_pixels=limit,
         threads=workers,
+        subtitles=subtitles,
     )
     with Reader(source, wishes) as reader:
         small = reader.info.width, reader.info.height

@@ -125,7 +125,11 @@ class VideoJob:
             self.encoding, self.info, self.size, container_of(self.output), encoder_threads(self.workers)
         )
         self.reader.notices += notices
-        others = Others((), ()) if self.source == PIPE else plan_others(self.source, self.output, plan, self.info)
+        others = (
+            Others((), ())
+            if self.source == PIPE
+            else plan_others(self.source, self.output, plan, self.info, self.wishes)
+        )
         self.reader.notices += others.notices
         with Work(self.output) as work:
             try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,7 +39,8 @@ _ALTERNATIVES = ("matroska", "mov", "mp4", "webm", "nut")
 _BRANDS = {"major_brand", "minor_version", "compatible_brands"}  # of the source's own file format
 # Facts of the stream that is replaced, which Matroska's muxers write down.
 _STALE = {"BPS", "NUMBER_OF_BYTES", "NUMBER_OF_FRAMES", "DURATION", "ENCODER", "_STATISTICS_WRITING_APP"}
-_STALE |= {"_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS"}
+_STALE |= {"_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS", "ALPHA_MODE"}
+_MADE_FROM_CHAPTERS = 48  # AVDISCARD_ALL: how FFmpeg marks the track of MP4 and QuickTime that holds the chapters
 
 
 def container_of(path: Path) -> str:
@@ -62,7 +64,7 @@ class Others:
     notices: tuple[str, ...]
 
 
-def plan_others(source: Path, output: Path, plan: EncoderPlan, info: VideoInfo) -> Others:
+def plan_others(source: Path, output: Path, plan: EncoderPlan, info: VideoInfo, wishes: Wishes) -> Others:
     """Which other streams the output takes; tried out on headers in memory, before any work is done.
 
     Raises:
@@ -72,7 +74,8 @@ def plan_others(source: Path, output: Path, plan: EncoderPlan, info: VideoInfo) 
     form = container_of(output)
     with opened(source) as container:
         main = main_stream(container, info.name)
-        others = [stream for stream in container.streams if stream.index != main.index]
+        unwanted = () if wishes.subtitles else ("subtitle",)
+        others = [s for s in container.streams if s.index != main.index and s.type not in unwanted]
         if not _holds(form, plan, info, container, []):
             raise OutputError(f"{output}: {form} does not hold {plan.codec} video: name another --codec, or .mkv")
         copied, notices = [], []
@@ -82,16 +85,27 @@ def plan_others(source: Path, output: Path, plan: EncoderPlan, info: VideoInfo) 
                 continue
             what = _describe(stream)
             if stream.type == "data":
-                notices.append(f"{info.name}: {what} is left out, since {form} does not hold it")
+                if int(stream.discard) != _MADE_FROM_CHAPTERS:  # they are written from what they say
+                    notices.append(f"{info.name}: {what} is left out, since {form} does not hold it")
                 continue
-            better = next(
-                (f for f in _ALTERNATIVES if f != form and _holds(f, plan, info, container, others)),
-                next((f for f in _ALTERNATIVES if f != form and _holds(f, plan, info, container, [stream])), None),
+            raise InputError(
+                f"{info.name}: {what} cannot be held by {form}{_way_out(form, plan, info, container, others, stream)}"
             )
-            endings = {name: ending for ending, name in reversed(CONTAINERS.items())}
-            way_out = f"; {endings[better]} does" if better else ""
-            raise InputError(f"{info.name}: {what} cannot be held by {form}{way_out}: name such a file with -o")
     return Others(tuple(copied), tuple(notices))
+
+
+def _way_out(
+    form: str, plan: EncoderPlan, info: VideoInfo, source: "InputContainer", others: list["Stream"], stream: "Stream"
+) -> str:
+    """A container that holds everything; where none does, what else can be done about the stream."""
+    endings = {name: ending for ending, name in reversed(CONTAINERS.items())}
+    kept = [other for other in others if other.type != "data"]  # what no container holds keeps none from being named
+    for other in _ALTERNATIVES:
+        if other != form and _holds(other, plan, info, source, kept):
+            return f"; {endings[other]} does: name such a file with -o"
+    if stream.type == "subtitle":
+        return ", and no container holds all its streams: --no-subtitles leaves such out"
+    return ", and no container holds all its streams: take this one out first"
 
 
 def _describe(stream: "Stream") -> str:
@@ -258,7 +272,17 @@ def _copied(
             base = packet.time_base
             if moment is not None and base:
                 at = moment * base
-                if (shift and at < shift) or (end is not None and at >= end):
+                if end is not None and at >= end:
+                    continue
+                if target.type == "subtitle" and packet.duration:
+                    until = at + packet.duration * base
+                    if shift and at < shift < until:  # on screen where the part begins
+                        packet.pts = packet.dts = ceil(shift / base)
+                        at = shift
+                    if (shift and at == shift) or (end is not None and until > end):
+                        until = until if end is None else min(until, end)
+                        packet.duration = max(1, round(until / base) - (packet.pts or 0))
+                if shift and at < shift:
                     continue
                 moved = round(shift / base)
                 packet.pts = None if packet.pts is None else packet.pts - moved

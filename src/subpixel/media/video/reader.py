@@ -131,6 +131,9 @@ class Reader:
         dynamic = [kind for kind in ("DYNAMIC_HDR_PLUS", "DOVI_METADATA", "DOVI_RPU_BUFFER") if _side(frame, kind)]
         if dynamic:
             self.notices.append(f"{self.name}: light levels that change by scene (HDR10+, Dolby Vision) are left out")
+        tags = {key.lower(): value for key, value in self.stream.metadata.items()}
+        if tags.get("alpha_mode") == "1":  # VP8 and VP9 keep it beside the frames, where this decoder does not look
+            self.notices.append(f"{self.name}: its transparency is left out")
         return VideoInfo(
             name=self.name,
             width=frame.width,

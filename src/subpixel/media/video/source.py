@@ -77,6 +77,7 @@ class Wishes:
         salvage: leave out what cannot be decoded; else that is an error.
         max_pixels: of a frame; larger ones are refused before they take memory.
         threads: for decoding.
+        subtitles: whether they go along.
     """
 
     start: float = 0.0
@@ -85,6 +86,7 @@ class Wishes:
     salvage: bool = False
     max_pixels: int = 1 << 26
     threads: int = 1
+    subtitles: bool = True
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,6 +51,98 @@ def in_place(module: nn.Module, x: Tensor) -> Tensor:
     up = F.interpolate(x, scale_factor=2)
     x.add_(1)
     return module.conv(up) + x.mean()
+
+
+def upsampled_in_place(change: Callable[[nn.Module, Tensor], Any]) -> nn.Module:
+    def forward(module: nn.Module, x: Tensor) -> Tensor:
+        up = module.up(x)
+        change(module, up)
+        return module.conv(up)
+
+    return Call(forward, up=nn.Upsample(scale_factor=2), conv=conv(), act=nn.ReLU(inplace=True))
+
+
+def weight_in_place(module: nn.Module, x: Tensor) -> Tensor:
+    weight = module.conv.weight * 1
+    up = F.conv_transpose2d(x, weight, stride=2)
+    weight.mul_(2)
+    return F.conv2d(up, weight)
+
+
+CHANGES = {
+    "method": lambda m, y: y.mul_(2),
+    "function": lambda m, y: torch.relu_(y),
+    "keyword": lambda m, y: F.leaky_relu(y, inplace=True),
+    "module": lambda m, y: m.act(y),
+    "a view of it": lambda m, y: y[:, :1].zero_(),
+    "a view of a view": lambda m, y: y.flatten(2).transpose(1, 2).zero_(),
+    "what an in-place call returns": lambda m, y: y.view(-1).add_(1).mul_(2),
+    "out": lambda m, y: torch.add(y, 1, out=y),
+    "a list": lambda m, y: torch._foreach_add_([y], 1),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_what_is_changed_in_place_on_the_way_is_left_alone(how: str) -> None:
+    site = refusal(upsampled_in_place(CHANGES[how]))
+    assert "out of place" in site["refused"]
+
+
+@pytest.mark.parametrize("goal", ["lr", "deconv"])
+def test_weights_that_are_changed_in_place(goal: str) -> None:
+    module = integers(Call(weight_in_place, conv=nn.Conv2d(3, 3, 3)))
+    result = subpixel.rewrite(module, goal, inputs=(1, 3, 6, 6))
+    x = integer_input((1, 3, 6, 6))
+    assert torch.equal(result(x), module(x))
+
+
+def test_an_output_may_be_changed_in_place() -> None:
+    def forward(module: nn.Module, x: Tensor) -> Tensor:
+        y = module.conv(module.up(x))
+        y.mul_(2)
+        return torch.relu_(y) + y
+
+    module = integers(Call(forward, up=nn.Upsample(scale_factor=2), conv=conv()))
+    result = subpixel.rewrite(module, "lr", inputs=(1, 3, 6, 6))
+    assert result.report["rewritten"] == 1
+    x = integer_input((1, 3, 6, 6))
+    assert torch.equal(result(x), module(x))
+
+
+def test_the_whole_runs_on_inputs_before_it_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the in-place call overlooked, the run of the whole would tell."""
+    monkeypatch.setattr("subpixel.rewriting.modules.planning.check_inplace", lambda *args: None)
+    site = refusal(upsampled_in_place(CHANGES["method"]), inputs=(1, 3, 6, 6))
+    assert "the module as a whole differs by" in site["refused"]
+    assert site["form"] is None
+
+
+class Counts(nn.Module):
+    """Counts its calls, draws numbers, and changes its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Upsample(scale_factor=2), conv(), nn.BatchNorm2d(2))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.last = x.add_(torch.randn(x.shape))
+        return self.net(x)
+
+
+def test_running_on_inputs_changes_neither_buffers_nor_random_numbers_nor_inputs() -> None:
+    module, x = Counts(), torch.randn(1, 3, 6, 6)
+    before, state, kept = x.clone(), torch.random.get_rng_state(), set(module.__dict__)
+    result = subpixel.rewrite(module, "lr", inputs=x)
+    assert result.report["rewritten"] == 1
+    assert torch.equal(x, before)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert set(result.__dict__) - kept == {"report"}
+    assert result.calls == 0  # nor has tracing
+    assert result.net.training
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, result.state_dict()[key]), key
 
 
 REFUSED = {
@@ -131,6 +224,18 @@ class Branches(nn.Module):
         return x
 
 
+class Switch(Branches):
+    """Looks at a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("on", torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.parts[0](x)
+        return self.parts[1](y) if self.on > 0 else y
+
+
 class Training(Branches):
     """Reads self.training."""
 
@@ -163,6 +268,7 @@ class Star(Branches):
 
 UNTRACED = {
     Branches: "does not trace",
+    Switch: "does not trace",
     Training: "differs between training and evaluation",
     Remembers: "sets the attribute 'seen'",
     Star: r"takes \*args",

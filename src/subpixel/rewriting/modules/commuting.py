@@ -104,7 +104,8 @@ def prove_swap(swap: Swap) -> Entry:
     Raises:
         Refusal: they do not agree, or something between them changes the source.
     """
-    check_inplace(swap.view, {swap.resize.output[0], swap.conv.output[0]}, [swap.resize.input[0]])
+    resized, output = swap.resize.output[0], swap.conv.output[0]
+    check_inplace(swap.view, {resized, output}, [*swap.resize.input, *swap.conv.input], output)
     known = swap.view.dims(swap.resize.input[0])
     if known is None or not isinstance(known[1], int):
         raise Refusal("the number of its maps is not known: give `inputs`", "A7")

@@ -9,16 +9,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting.modules.tracing import Region
+from subpixel.rewriting.modules.tracing import REGISTERED, Region
 from subpixel.rewriting.modules.view import Shapes
 
 Inputs = Tensor | Sequence[int] | Sequence[Tensor | Sequence[int]] | dict[str, Tensor | Sequence[int]]
 
 
 def arguments_of(module: nn.Module, inputs: Inputs | None) -> dict[str, Tensor]:
-    """Arguments of the module's forward by name: tensors as given, noise where a shape is given.
+    """Arguments of the module's forward by name: copies of tensors as given, noise where a shape is given.
 
     Raises:
         UsageError: they fit no argument.
@@ -40,7 +41,7 @@ def arguments_of(module: nn.Module, inputs: Inputs | None) -> dict[str, Tensor]:
         if name not in names:
             raise UsageError(f"the module's forward has no argument {name!r}: it has {', '.join(names)}")
         if isinstance(value, Tensor):
-            found[name] = value
+            found[name] = value.detach().clone()  # a forward may change what it is given
             continue
         if not isinstance(value, list | tuple | torch.Size) or not all(isinstance(n, int) and n > 0 for n in value):
             raise UsageError(f"`inputs` for {name!r} (={value!r}) is neither a tensor nor a shape")
@@ -51,15 +52,46 @@ def arguments_of(module: nn.Module, inputs: Inputs | None) -> dict[str, Tensor]:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Without gradients and in evaluation, so that running changes no statistics; flags as before afterwards."""
-    flags = {m: m.training for m in module.modules()}
-    try:
-        module.eval()
-        with torch.no_grad():
+    """Without gradients and in evaluation; flags, attributes, buffers and random numbers as before afterwards."""
+    inner = list(module.modules())
+    states = [(m.__dict__, dict(m.__dict__)) for m in inner]
+    states += [(d := m.__dict__[name], dict(d)) for m in inner for name in REGISTERED]
+    values = [(b, b.clone()) for b in module.buffers()]
+    devices = {t.device for t in (*module.parameters(), *module.buffers()) if t.is_cuda}
+    with torch.random.fork_rng(list(devices)), torch.no_grad():
+        try:
+            module.eval()
             yield
-    finally:
-        for m, training in flags.items():
-            m.training = training
+        finally:
+            for own, before in states:
+                own.clear()
+                own.update(before)
+            for buffer, value in values:
+                if not torch.equal(buffer, value):
+                    buffer.copy_(value)
+
+
+def outputs_of(module: nn.Module, arguments: dict[str, Tensor]) -> list[Tensor]:
+    """The tensors that the module gives for the arguments, which are not changed, nor is the module."""
+    with evaluating(module):
+        found = module(**{name: value.clone() for name, value in arguments.items()})
+    return [value for value in tree_leaves(found) if isinstance(value, Tensor)]
+
+
+def difference(original: nn.Module, result: nn.Module, arguments: dict[str, Tensor]) -> str | None:
+    """In what the two differ on the arguments by more than rounding, √ε of the largest number; None if they agree."""
+    expected, found = outputs_of(original, arguments), outputs_of(result, arguments)
+    if [(y.shape, y.dtype) for y in expected] != [(y.shape, y.dtype) for y in found]:
+        return "gives other shapes"
+    for y, z in zip(expected, found, strict=True):
+        if not y.is_floating_point() and not y.is_complex():
+            if not torch.equal(y, z):
+                return "gives other whole numbers"
+            continue
+        largest = float(torch.where(y.isfinite(), y, 0).abs().max()) if y.numel() else 0.0
+        if not torch.allclose(y, z, rtol=0, atol=torch.finfo(y.dtype).eps ** 0.5 * largest, equal_nan=True):
+            return f"differs by {float((y - z).abs().max()):.3g}"
+    return None
 
 
 def shapes_in(root: nn.Module, regions: Sequence[Region], arguments: dict[str, Tensor]) -> list[Shapes]:

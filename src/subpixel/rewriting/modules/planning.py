@@ -18,7 +18,7 @@ from subpixel.rewriting.modules.program import Program, compile_form
 from subpixel.rewriting.modules.proving import ModuleProof, Reference, prove, read_back
 from subpixel.rewriting.modules.site import Addend, RunSite
 from subpixel.rewriting.modules.symbol import ONES, Symbol
-from subpixel.rewriting.modules.view import Call, ModuleView, call_of, is_inplace, is_view
+from subpixel.rewriting.modules.view import Call, ModuleView, call_of, changed_by, is_inplace, is_view
 from subpixel.rewriting.reading.sites import Site, Term, takes
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import FREE
@@ -58,11 +58,11 @@ class PlannedSite:
         self.sized = [read for read in self.reads.values() if read.sizes is not None]
         self.longest = next((read for read in self.reads.values() if read.longest is not None), None)
         self._check_sizes()
-        check_inplace(view, {call_of(node).output[0] for node in site.nodes}, site.sources)
         self.universals = [universal(_weighted(term.layers)) for term in site.terms]
         self.wholes = [join(u.chain) for u in self.universals]
         named = {s.name: s for u in self.universals for s in _symbols(u) if s.name != ONES}
         self.symbols = list(named.values())
+        check_inplace(view, {call_of(node).output[0] for node in site.nodes}, self.arguments, site.output)
         self.reference = Reference(view, site, self.reads)
         self._unchanged = Reference(view, site, self.reads, substitute=False)
 
@@ -189,24 +189,32 @@ class PlannedSite:
             raise Refusal("its output_size is asked for in the middle of a chain", "A12")
 
 
-def check_inplace(view: ModuleView, chosen: set[str], sources: Sequence[str]) -> None:
-    """Sources are read where the last of the `chosen` calls was: they must not have changed until then.
+def check_inplace(view: ModuleView, chosen: set[str], sources: Sequence[str], output: str) -> None:
+    """Nothing that a site reads, or computes on its way, may change while its calls run.
+
+    Sources and weights are read where the last of the `chosen` calls was, and what the others wrote is no longer there.
 
     Raises:
-        Refusal: a call between the first and the last of them may change one.
+        Refusal: a call between the first and the last of them may change such a value.
     """
     order = [call.output[0] for call in view.calls]
     first, last = min(order.index(n) for n in chosen), max(order.index(n) for n in chosen)
-    shares: set[str] = set(sources)
-    for call in view.calls:  # views of a source, and what a source is a view of
-        if is_view(call) and shares & set(call.input):
-            shares.add(call.output[0])
-    for call in reversed(view.calls):
-        if is_view(call) and call.output[0] in shares:
-            shares.update(call.input)
-    for call in view.calls[first : last + 1]:
-        changed = set(call.input[:1]) if call.node.op != "call_module" else set(call.input)
-        if call.output[0] not in chosen and is_inplace(call) and shares & changed:
+    paths = {name[1:] for name in sources if name.startswith(".")}
+    named = {node.name for node in view.graph.nodes if node.op == "get_attr" and str(node.target) in paths}
+    shares = {*sources, *named, *chosen} - {output}
+    size = 0
+    while size < len(shares):  # their views, and what they are views of
+        size = len(shares)
+        for call in [*view.calls, *reversed(view.calls)]:
+            if not is_view(call):
+                continue
+            if shares & set(call.input):
+                shares.add(call.output[0])
+            if call.output[0] in shares:
+                shares.update(call.input)
+    stop = len(order) if output in shares else last + 1  # an output with memory of its own may change
+    for call in view.calls[first:stop]:
+        if call.output[0] not in chosen and is_inplace(call) and shares & changed_by(call):
             raise Refusal(f"{call.name} may change what it reads before it is used: call it out of place")
 
 

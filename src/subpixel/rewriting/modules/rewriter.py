@@ -12,7 +12,7 @@ from subpixel.errors import UsageError
 from subpixel.rewriting.goals.change import NOTHING_FOLLOWS
 from subpixel.rewriting.modules.cheapest import take_cheapest
 from subpixel.rewriting.modules.clock import RUNTIMES, ModuleClock, TorchClock
-from subpixel.rewriting.modules.examples import Inputs, arguments_of, evaluating, shapes_in
+from subpixel.rewriting.modules.examples import Inputs, arguments_of, difference, evaluating, shapes_in
 from subpixel.rewriting.modules.fastest import choose, take_swaps
 from subpixel.rewriting.modules.operators import read_all
 from subpixel.rewriting.modules.plan import RegionPlan, Wish, refused
@@ -26,7 +26,7 @@ from subpixel.rewriting.refusal import Refusal
 
 GROWTH = 16.0
 _NOTHING_FOLLOWS = Refusal(NOTHING_FOLLOWS, "A10")
-_NO_FASTER = "the module as a whole is no faster with it: the original is returned"
+_NO_FASTER = Refusal("the module as a whole is no faster with it: the original is returned", "clock")
 
 
 def rewrite_module(
@@ -86,22 +86,36 @@ def _rewritten(module: nn.Module, wish: Wish, arguments: dict[str, Tensor]) -> n
         for path, inner, reason in found.refused
     ]
     report["rewritten"] = sum(len(plan.changes) for plan in plans)
-    original = copy.deepcopy(result) if goal == "fastest" and report["rewritten"] else None
+    original = copy.deepcopy(result) if arguments and report["rewritten"] else None
     for plan in plans:
         if plan.changes:
             apply_changes(plan.region, plan.changes)
     if clock is not None:
         report["clock"] = clock.identity
-    if original is not None and clock is not None and not _is_faster(original, result, clock, arguments, report):
+    reason = None if original is None else _why_not(original, result, wish, arguments, report)
+    if original is not None and reason is not None:
         result = original
         for site in report["sites"]:
             if site["refused"] is None:
-                site.update(refused=_NO_FASTER, law="clock", form=None)
-        report.update(rewritten=0, ms_after=report["ms_before"])
+                site.update(refused=reason.reason, law=reason.law, form=None)
+        report["rewritten"] = 0
     errors = [site["max_error"] for site in report["sites"] if site["max_error"] is not None]
     report["max_error"] = max(errors, default=0.0)
     result.__dict__["report"] = report
     return result
+
+
+def _why_not(
+    original: nn.Module, result: nn.Module, wish: Wish, arguments: dict[str, Tensor], report: dict[str, Any]
+) -> Refusal | None:
+    """Why the original is to be returned: the whole differs on `inputs`, or is no faster; None where neither is so."""
+    differs = difference(original, result, arguments)
+    if differs is not None:
+        return Refusal(f"the module as a whole {differs} on `inputs` with it: the original is returned")
+    if wish.goal != "fastest" or wish.clock is None or _is_faster(original, result, wish.clock, arguments, report):
+        return None
+    report["ms_after"] = report["ms_before"]
+    return _NO_FASTER
 
 
 def _is_faster(

@@ -18,6 +18,7 @@ import subpixel.nn
 from subpixel.nn.convert import Convertible
 from subpixel.nn.shuffle import PeriodicShuffle, PeriodicUnshuffle, periodic_shuffle, periodic_unshuffle
 
+REGISTERED = ("_parameters", "_buffers", "_modules")
 _OURS = (Convertible, PeriodicShuffle, PeriodicUnshuffle)
 
 
@@ -101,6 +102,8 @@ def _is_leaf(module: nn.Module) -> bool:
 
 
 class _Tracer(fx.Tracer):
+    proxy_buffer_attributes = True  # a buffer's value is no constant, and tracing must not change it
+
     def __init__(self, closed: set[int]) -> None:
         super().__init__(autowrap_functions=(periodic_shuffle, periodic_unshuffle))
         self._autowrap_search.append(subpixel.nn)  # called as an attribute of their module, too
@@ -148,7 +151,7 @@ def _why_opaque(module: nn.Module, closed: set[int], given: frozenset[str]) -> s
     if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
         return "its forward takes *args or **kwargs"
     flags = {m: m.training for m in module.modules()}
-    states = {m: dict(m.__dict__) for m in module.modules()}
+    states = {m: {**m.__dict__, **{name: dict(m.__dict__[name]) for name in REGISTERED}} for m in flags}
     codes = []
     try:
         for training in (True, False):
@@ -175,6 +178,12 @@ def _restore(flags: dict[nn.Module, bool], states: dict[nn.Module, dict[str, Any
     for module, training in flags.items():
         module.__dict__["training"] = training
         before = states[module]
+        for name in REGISTERED:
+            own, kept = module.__dict__[name], before[name]
+            changed = changed or next((key for key in own if own[key] is not kept.get(key)), None)
+            own.clear()
+            own.update(kept)
+            before[name] = own
         for name in [*module.__dict__]:
             if name not in before or (module.__dict__[name] is not before[name] and name != "training"):
                 changed = changed or name

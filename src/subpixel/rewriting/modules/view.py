@@ -242,13 +242,19 @@ def _axis(node: fx.Node) -> object:
     return node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", node.kwargs.get("axis", 0))
 
 
-INPLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.setitem)
+INPLACE = (
+    *(operator.iadd, operator.isub, operator.imul, operator.imatmul, operator.itruediv, operator.ifloordiv),
+    *(operator.imod, operator.ipow, operator.iand, operator.ior, operator.ixor, operator.setitem),
+)
 VIEWS = frozenset(
     """
     view reshape flatten permute transpose getitem chunk split unsqueeze squeeze expand narrow contiguous detach
-    movedim swapaxes unflatten view_as T getattr Identity
+    movedim moveaxis swapaxes swapdims unflatten view_as expand_as broadcast_to select unbind tensor_split diagonal
+    unfold ravel t T mT getattr Identity dropout dropout1d dropout2d dropout3d to type type_as float double half
+    bfloat16 cpu cuda as_strided
     """.split()  # noqa: SIM905
 )
+_KNOWN = ("torch", "operator", "_operator", "builtins", "math")
 
 
 def is_inplace(call: Call) -> bool:
@@ -259,9 +265,24 @@ def is_inplace(call: Call) -> bool:
         return unknown or bool(getattr(call.module, "inplace", False))
     name = call.label
     named = name.endswith("_") and not name.endswith("__")
-    return node.target in INPLACE or named or bool(node.kwargs.get("inplace")) or "out" in node.kwargs
+    return node.target in INPLACE or named or bool(node.kwargs.get("inplace")) or "out" in node.kwargs or _strange(call)
+
+
+def changed_by(call: Call) -> set[str]:
+    """The values that an in-place call may change."""
+    node = call.node
+    several = node.op == "call_module" or "out" in node.kwargs or _strange(call)
+    several |= bool(node.args) and not isinstance(node.args[0], fx.Node)  # a list of tensors
+    return set(call.input if several else call.input[:1])
 
 
 def is_view(call: Call) -> bool:
     """May the call's value share memory with what it reads?"""
-    return call.label in VIEWS or (call.op_type == "" and call.node.op == "call_module")
+    unknown = call.op_type == "" and call.node.op == "call_module"
+    return call.label in VIEWS or unknown or _strange(call) or is_inplace(call)
+
+
+def _strange(call: Call) -> bool:
+    """Is it a function of nobody we know?"""
+    module = str(getattr(call.node.target, "__module__", None) or "torch").split(".")[0]
+    return call.node.op == "call_function" and call.op_type == "" and module not in _KNOWN

@@ -22,7 +22,7 @@ from subpixel.rewriting.choice.clock import Feeds
 from subpixel.rewriting.choice.macs import chain
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.graph.model_file import load
-from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
+from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, types_of
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
 from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.reading.reading import Reading
@@ -50,7 +50,7 @@ def inspect(
         UsageError: `inputs` do not fit the model.
     """
     loaded = load(model)
-    view = View(loaded.graph, opset_of(loaded), types_of(infer(loaded).graph))
+    view = View(loaded.graph, opset_of(loaded), types_of(infer(loaded).graph), overridable=overridable_of(loaded))
     readings, refused = read_all(view)
     why = {node.output[0]: refusal for node, refusal in refused}
     nodes = [node for node in view.graph.node if node.op_type in UPSAMPLING_OPS and not node.domain]

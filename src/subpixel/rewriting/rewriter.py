@@ -21,7 +21,7 @@ from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.external import fill
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
-from subpixel.rewriting.graph.view import opset_of
+from subpixel.rewriting.graph.view import forget_doubtful, opset_of
 from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.verifying import verify
 
@@ -152,6 +152,8 @@ def rewrite(
         while lift and goal == "lr" and lift_one(copy, wish, outcome):
             pass
         whole = {"sites": outcome.entries, "rewritten": outcome.rewritten, "ms_before": None, "ms_after": None}
+    if whole["rewritten"]:
+        forget_doubtful(copy)
     fault = check(copy)
     if fault:
         raise AssertionError(f"rewriting made an invalid model: {fault}")

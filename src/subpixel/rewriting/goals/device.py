@@ -16,7 +16,16 @@ from subpixel.rewriting.goals.change import Wish, again, choices, combinations, 
 from subpixel.rewriting.goals.passes import PASSES, Outcome, over_graphs
 from subpixel.rewriting.graph.edit import Edit, names_in
 from subpixel.rewriting.graph.sizes import evaluate
-from subpixel.rewriting.graph.view import View, extract, infer, opset_of, standalone, subgraphs, types_of
+from subpixel.rewriting.graph.view import (
+    View,
+    extract,
+    infer,
+    opset_of,
+    overridable_of,
+    standalone,
+    subgraphs,
+    types_of,
+)
 from subpixel.rewriting.proof.compare import compare
 from subpixel.rewriting.proof.prove import Proof, prove
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
@@ -63,7 +72,8 @@ def _line(node: NodeProto, why: str) -> Unmet:
 
 def _all_faults(model: ModelProto, profile: Profile) -> Iterator[tuple[NodeProto, str]]:
     def walk(graph: GraphProto, inferred: GraphProto, outer: View | None) -> Iterator[tuple[NodeProto, str]]:
-        view = View(graph, opset_of(model), {**(outer.types if outer else {}), **types_of(inferred)}, outer)
+        types = {**(outer.types if outer else {}), **types_of(inferred)}
+        view = View(graph, opset_of(model), types, outer, overridable_of(model) if outer is None else frozenset())
         for node, twin in zip(graph.node, inferred.node, strict=True):
             for inner, inner_twin in zip(subgraphs(node), subgraphs(twin), strict=True):
                 yield from walk(inner, inner_twin, view)

@@ -25,7 +25,7 @@ from subpixel.rewriting.goals.change import (
     weights_of,
 )
 from subpixel.rewriting.graph.edit import apply_edits, names_in
-from subpixel.rewriting.graph.view import View, infer, opset_of, subgraphs, types_of
+from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, subgraphs, types_of
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.proof.prove import prove
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
@@ -48,7 +48,7 @@ def make_faster(
     Where it is not, the sites that gain least are left as they are, and so on until it is or none remains.
     """
     feeds = input_feeds(copy, inputs)
-    view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph))
+    view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph), overridable=overridable_of(copy))
     alternatives, left = _alternatives(view, wish)
     edits, entries = choose(view, alternatives, clock, lambda names: values_of(copy, names, feeds), copy.ir_version)
     listed = {site["node"] for site in entries}

@@ -12,7 +12,7 @@ from subpixel.progress import track
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.goals.change import NOTHING_FOLLOWS, Wish, change, commuted, entry_of
 from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in
-from subpixel.rewriting.graph.view import View, infer, opset_of, subgraphs, types_of
+from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, subgraphs, types_of
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.moves.lifting import swapped, swaps
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
@@ -76,7 +76,7 @@ def _outputs(graph: GraphProto) -> Iterator[str]:
 
 def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
     """Move one shuffle behind the function after it and the convolution after that before it, or nothing."""
-    view = View(model.graph, opset_of(model), types_of(infer(model).graph))
+    view = View(model.graph, opset_of(model), types_of(infer(model).graph), overridable=overridable_of(model))
     for run in swaps(view):
         trial, tried = swapped(model, run, view), Outcome()
         over_graphs(trial, partial(_rewrite_all, wish=wish.knowing(trial), outcome=tried))
@@ -91,7 +91,8 @@ def over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:
     """Edit every graph of the model, inner ones first."""
 
     def walk(graph: GraphProto, inferred: GraphProto, outer: View | None) -> None:
-        view = View(graph, opset_of(model), {**(outer.types if outer else {}), **types_of(inferred)}, outer)
+        types = {**(outer.types if outer else {}), **types_of(inferred)}
+        view = View(graph, opset_of(model), types, outer, overridable_of(model) if outer is None else frozenset())
         for node, twin in zip(graph.node, inferred.node, strict=True):
             for inner, inner_twin in zip(subgraphs(node), subgraphs(twin), strict=True):
                 walk(inner, inner_twin, view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from onnx import helper
 
 from subpixel.rewriting.graph.view import View
@@ -49,7 +50,9 @@ def evaluate(view: View, name: str, depth: int = 32) -> Sizes | None:
     """A vector of integers that is computed from shapes; None where it is anything else."""
     constant = view.constant(name)
     if constant is not None:
-        return tuple(Size(int(v)) for v in constant.reshape(-1)) if constant.dtype.kind in "iuf" else None
+        if constant.dtype.kind not in "iuf" or not np.isfinite(constant).all() or (constant % 1).any():
+            return None  # floor(2.05 · size) is no multiple of the size
+        return tuple(Size(int(v)) for v in constant.reshape(-1))
     node = view.producers.get(name)
     if node is None or node.domain or depth == 0:
         return None

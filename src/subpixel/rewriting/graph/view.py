@@ -49,9 +49,18 @@ class View:
     Attributes:
         graph: what is looked at. opset: version of the standard operators.
         consumers: nodes that read a value, those in nested graphs included.
+
+    Initializers named in `overridable` are defaults of inputs, not constants.
     """
 
-    def __init__(self, graph: GraphProto, opset: int, types: Types, outer: View | None = None) -> None:
+    def __init__(
+        self,
+        graph: GraphProto,
+        opset: int,
+        types: Types,
+        outer: View | None = None,
+        overridable: frozenset[str] = frozenset(),
+    ) -> None:
         self.graph, self.opset, self.types, self.outer = graph, opset, types, outer
         self.producers: dict[str, NodeProto] = {name: node for node in graph.node for name in node.output if name}
         self.consumers: dict[str, list[NodeProto]] = defaultdict(list)
@@ -60,7 +69,8 @@ class View:
                 if name:
                     self.consumers[name].append(node)
         self.outputs = {value.name for value in graph.output}
-        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self._overridable = overridable
+        self._initializers = {t.name: t for t in graph.initializer if t.name not in overridable}
         self._constants: dict[str, NDArray[Any] | None] = {}
 
     def used_once(self, name: str) -> bool:
@@ -88,6 +98,10 @@ class View:
             self._constants[name] = None  # a graph with a cycle ends here
             self._constants[name] = self._evaluate(name)
         return self._constants[name]
+
+    def is_overridable(self, name: str) -> bool:
+        """Is it an input's default, which whoever runs the model may replace?"""
+        return name in self._overridable or (self.outer is not None and self.outer.is_overridable(name))
 
     def is_quantised(self, name: str) -> bool:
         """Does the value come out of a DequantizeLinear?"""
@@ -142,12 +156,118 @@ def opset_of(model: ModelProto) -> int:
     return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
 
 
+def overridable_of(model: ModelProto) -> frozenset[str]:
+    """Initializers that are inputs too: defaults from IR version 4 on, before that the only way to have weights."""
+    if model.ir_version < 4:
+        return frozenset()
+    return frozenset(t.name for t in model.graph.initializer) & {value.name for value in model.graph.input}
+
+
 def infer(model: ModelProto) -> ModelProto:
-    """The model with shapes as far as they follow; as it is where inference fails."""
+    """A copy of the model with shapes as far as they follow from its inputs.
+
+    Sizes that the file states in between are not believed: exporters leave those of one example where the inputs
+    are open. They are taken only where inference finds nothing (custom operators, computed shapes), and of numbers
+    only those that no open input can change. Open dimensions without a name get one: "unk__input[axis]".
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    overridable = overridable_of(model)
+    for i in reversed(range(len(copy.graph.initializer))):
+        if copy.graph.initializer[i].name in overridable:
+            del copy.graph.initializer[i]
+    weights = {t.name for t in copy.graph.initializer}
+    is_open = batch_open = False
+    for value in copy.graph.input:
+        if value.name in weights:
+            continue
+        for axis, d in enumerate(value.type.tensor_type.shape.dim):
+            if d.dim_value <= 0:
+                is_open, batch_open = is_open or axis > 0, True
+                if not d.dim_param:
+                    d.dim_param = f"unk__{value.name}[{axis}]"
+    for graph in _graphs(copy.graph):
+        _forget(graph)
+    inferred = _inferred(copy)
+    twins = zip(_graphs(model.graph), _graphs(inferred.graph), strict=True)
+    if sum([_recall(stated, graph, is_open, batch_open) for stated, graph in twins]):
+        return _inferred(inferred)
+    return inferred
+
+
+def forget_doubtful(model: ModelProto) -> None:
+    """Drop from the file what it states of sizes in between and what does not follow: runtimes believe it."""
+    inferred = infer(model)
+    for graph, twin in zip(_graphs(model.graph), _graphs(inferred.graph), strict=True):
+        types = types_of(twin)
+        for i in reversed(range(len(graph.value_info))):
+            value = graph.value_info[i]
+            tensor = value.type.tensor_type
+            known = types.get(value.name, (0, None))[1]
+            stated = [d.dim_value for d in tensor.shape.dim]
+            if len(stated) != len(known or ()) or any(
+                n > 0 and n != m for n, m in zip(stated, known or (), strict=True)
+            ):
+                del graph.value_info[i]
+
+
+def _inferred(model: ModelProto) -> ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception:  # a wrong or unknown operator: what is known stays known
         return model
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    yield graph
+    for node in graph.node:
+        for inner in subgraphs(node):
+            yield from _graphs(inner)
+
+
+def _forget(graph: GraphProto) -> None:
+    """Drop what the graph states of values that nodes compute."""
+    kept = [value for value in graph.value_info if not value.type.HasField("tensor_type")]
+    if len(kept) < len(graph.value_info):
+        copies = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in kept]
+        del graph.value_info[:]
+        graph.value_info.extend(copies)
+    for value in graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
+
+
+def _recall(stated: GraphProto, graph: GraphProto, is_open: bool, batch_open: bool) -> bool:
+    """Fill in what inference left open from what the file states, where that cannot be another size. Anything?"""
+    found = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
+    changed = False
+    for value in (*stated.value_info, *stated.output):
+        tensor = value.type.tensor_type
+        if not value.type.HasField("tensor_type") or not tensor.elem_type:
+            continue
+        own = found.get(value.name)
+        if own is None:
+            own = graph.value_info.add(name=value.name)
+        if not own.type.tensor_type.elem_type:
+            own.type.tensor_type.elem_type, changed = tensor.elem_type, True
+        if not tensor.HasField("shape"):
+            continue
+        known = own.type.tensor_type
+        if not known.HasField("shape"):
+            known.shape.SetInParent()
+            for _ in tensor.shape.dim:
+                known.shape.dim.add()
+            changed = True
+        if len(known.shape.dim) != len(tensor.shape.dim):
+            continue
+        for axis, (mine, theirs) in enumerate(zip(known.shape.dim, tensor.shape.dim, strict=True)):
+            if mine.dim_param or mine.dim_value > 0:
+                continue
+            sure = axis == 1 if is_open else axis > 0 or not batch_open
+            if theirs.dim_param or (theirs.dim_value > 0 and sure):
+                mine.CopyFrom(theirs)
+                changed = True
+    return changed
 
 
 def types_of(graph: GraphProto) -> Types:
@@ -158,7 +278,8 @@ def types_of(graph: GraphProto) -> Types:
         dims = tuple(_dim(d) for d in tensor.shape.dim) if tensor.HasField("shape") else None
         types[value.name] = (tensor.elem_type, dims)
     for weight in graph.initializer:
-        types[weight.name] = (weight.data_type, tuple(weight.dims))
+        if types.get(weight.name, (0, None))[1] is None:
+            types[weight.name] = (weight.data_type, tuple(weight.dims))
     return types
 
 

@@ -69,7 +69,7 @@ def weight_of(view: View, name: str, what: str) -> NDArray[Any]:
     if value is None:
         if view.is_quantised(name):
             raise Refusal(f"its {what} is quantised (DequantizeLinear): composed kernels would need new scales")
-        raise Refusal(f"its {what} {name!r} is computed, not constant")
+        raise Refusal(f"its {what} {name!r} {_why(view, name)}")
     if value.dtype.kind != "f":
         raise Refusal(f"its {what} has type {value.dtype}, not a floating-point one")
     if not are_finite(value):
@@ -85,7 +85,13 @@ def integers_of(view: View, name: str, what: str) -> list[int]:
     """
     value = view.constant(name)
     if value is None:
-        raise Refusal(f"its {what} {name!r} is computed, not constant")
+        raise Refusal(f"its {what} {name!r} {_why(view, name)}")
     if value.dtype.kind not in "iu":
         raise Refusal(f"its {what} has type {value.dtype}, not an integer one")
     return [int(v) for v in value.reshape(-1)]
+
+
+def _why(view: View, name: str) -> str:
+    if view.is_overridable(name):
+        return "is an input of the model too: whoever runs it may replace it"
+    return "is computed, not constant"

@@ -100,7 +100,7 @@ def _factor(
     if scales:
         value = view.constant(scales)
         if value is None:
-            raise Refusal(f"its scales {scales!r} are computed, not constant")
+            raise Refusal(f"its scales {scales!r} are computed, or an input of the model, not constant")
         if value.size:
             return _spread(_whole(value), axes, dims), False
     if not sizes:
@@ -111,10 +111,11 @@ def _factor(
         wanted = dims_of(view, node.output[0]) if after is not None and None not in after else None
     if before is None or wanted is None:
         raise Refusal("its factor cannot be proved: its sizes are computed and the shapes are not known", "A7")
-    factor, fixed = [1] * len(before), False
+    factor, fixed, batch = [1] * len(before), False, before[0]
     for axis, size in zip(axes if axes is not None else range(len(wanted)), wanted, strict=True):
         if axis % len(before) == 0:
-            continue  # the batch: no size changes it
+            batch = size
+            continue
         times = size.over(before[axis])
         if times is None and not size.of and not before[axis].of:
             ratio = f"{size.times}/{before[axis].times}"
@@ -123,6 +124,11 @@ def _factor(
             raise Refusal("its factor cannot be proved: its sizes are computed from shapes that are not known", "A7")
         factor[axis] = times.times
         fixed = fixed or (axis > 1 and not before[axis].of)
+    if batch != before[0] and batch.of:
+        raise Refusal("its factor cannot be proved: its sizes may resize the batch")
+    if batch != before[0]:
+        stated = "an open one" if before[0].of else f"{before[0].times}"
+        raise Refusal(f"its sizes give {batch.times} for the batch, which is {stated}: they may resize it")
     return tuple(factor), fixed
 
 

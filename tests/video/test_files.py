@@ -12,6 +12,7 @@ import pytest
 
 import subpixel
 from subpixel.errors import InputError, OutputError, UsageError
+from subpixel.media.video.hdr import hdr_of
 from subpixel.upscaling.video import upscale_video
 from subpixel.upscaling.video_job import VideoResult
 from video import clips
@@ -145,7 +146,7 @@ def test_colour_shape_and_rotation_are_kept(tmp_path: Path, ending: str, colour:
     assert new["rotation"] == 90
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
 def test_light_levels_are_kept(tmp_path: Path, codec: str) -> None:
     parameters = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
     source = clips.make(
@@ -153,10 +154,53 @@ def test_light_levels_are_kept(tmp_path: Path, codec: str) -> None:
         options={"x265-params": f"log-level=error:hdr10=1:{parameters}"},
     )  # fmt: skip
     enlarge(source, tmp_path / "out.mp4", codec=codec)
-    old, new = stream_of(source), stream_of(tmp_path / "out.mp4")
-    assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= set(old["side"])
-    for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
-        assert new["side"][kind] == old["side"][kind], kind
+    levels = light_levels(source)
+    assert levels == (pytest.approx([0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329]), (0.005, 1000), (1000, 400))
+    assert light_levels(tmp_path / "out.mp4") == (
+        pytest.approx(levels[0], abs=1e-5), pytest.approx(levels[1], rel=2e-2), levels[2]
+    )  # fmt: skip
+
+
+def light_levels(path: Path) -> tuple[Any, Any, Any]:
+    with av.open(str(path)) as container:
+        hdr = hdr_of(next(container.decode(video=0)))
+    assert hdr.primaries is not None
+    assert hdr.luminance is not None
+    return [float(value) for value in hdr.primaries], tuple(map(float, hdr.luminance)), hdr.light
+
+
+@pytest.mark.parametrize(
+    ("transfer", "bits", "codec", "ending", "expected"),
+    [
+        (16, "10le", "libx264", ".mp4", "hevc"),
+        (18, "10le", "libx264", ".mkv", "hevc"),
+        (1, "10le", "libx264", ".mp4", "h264"),
+        (1, "10le", "libx265", ".mov", "hevc"),
+        (1, "", "libx265", ".mp4", "h264"),
+        (16, "10le", "libx264", ".webm", "libdav1d"),
+        (1, "", "libx264", ".webm", "vp9"),
+    ],
+)
+def test_the_codec_by_default(tmp_path: Path, transfer: int, bits: str, codec: str, ending: str, expected: str) -> None:
+    options = {"x265-params": "log-level=error"} if codec == "libx265" else None
+    source = clips.make(
+        tmp_path / "in.mkv", 2, codec=codec, pixel_format=f"yuv420p{bits}", colour=(1, 9, 9, transfer), options=options
+    )
+    result = enlarge(source, tmp_path / f"out{ending}")
+    made = stream_of(tmp_path / f"out{ending}")
+    assert (made["codec"], made["format"], result.notices) == (expected, f"yuv420p{bits}", [])
+    assert made["colour"] == (1, 9, 9, transfer)
+
+
+def test_light_levels_that_a_codec_does_not_hold_are_said(tmp_path: Path) -> None:
+    levels = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    source = clips.make(
+        tmp_path / "in.mp4", 2, codec="libx265", pixel_format="yuv420p10le", colour=(1, 9, 9, 16),
+        options={"x265-params": f"log-level=error:hdr10=1:{levels}"},
+    )  # fmt: skip
+    assert enlarge(source, tmp_path / "out.mkv", codec="ffv1").notices == [
+        f"{source}: its light levels (HDR10) are left out, since ffv1 does not hold them"
+    ]
 
 
 @pytest.mark.parametrize(

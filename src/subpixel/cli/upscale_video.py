@@ -38,7 +38,7 @@ video_options = together(
     click.option(
         "--codec",
         type=click.Choice(["h264", "hevc", "av1", "vp9", "ffv1"]),
-        help="Of a video.  [default: h264; hevc for 12 bits, vp9 for .webm]",
+        help="Of a video.  [default: h264; hevc for HDR and 12 bits; .webm: vp9, av1 above 8 bits]",
     ),
     click.option("--crf", type=click.IntRange(0), metavar="N", help="Of a video: 0 is best.  [default: 18 for h264]"),
     click.option("--preset", metavar="NAME", help="Of a video: fast or small.  [default: superfast for h264]"),

@@ -15,6 +15,10 @@ _X26X_PRESETS = (
 )  # fmt: skip
 
 
+_HDR_TRANSFERS = (16, 18)  # PQ (SMPTE ST 2084) and HLG, as FFmpeg numbers them
+_HOLDS_HEVC = ("mp4", "mov", "matroska", "mpegts")
+
+
 @dataclass(frozen=True)
 class Codec:
     """Attributes:
@@ -111,7 +115,7 @@ def plan_encoder(
     """
     notices: list[str] = []
     layout = _without_jpeg(info.layout if encoding.pixel_format is None else asked_format(encoding.pixel_format))
-    name = encoding.codec or _default_codec(container, layout)
+    name = encoding.codec or _default_codec(container, layout, info, size)
     codec = CODECS[name]
     if layout.name not in _formats(codec.encoder):
         if encoding.pixel_format is not None:
@@ -137,6 +141,8 @@ def plan_encoder(
             f"{info.name}: hevc of {layout.bits} bits takes frames from 64×64 pixels, not {width}×{height}: "
             "choose another --codec"
         )
+    if name not in ("h264", "hevc", "av1") and info.hdr.light_options():
+        notices.append(f"{info.name}: its light levels (HDR10) are left out, since {name} does not hold them")
     rate = info.rate or Fraction(25)
     return EncoderPlan(
         codec=name,
@@ -152,9 +158,14 @@ def plan_encoder(
     ), notices
 
 
-def _default_codec(container: str, layout: PixelFormat) -> str:
-    if container == "webm":
-        return "vp9"
+def _default_codec(container: str, layout: PixelFormat, info: VideoInfo, size: tuple[int, int]) -> str:
+    """H.264, which is fast and plays everywhere; where it hardly plays (HDR, what was HEVC of 10 bits), HEVC."""
+    large = min(size) >= 64  # what libx265 and SVT-AV1 take
+    if container == "webm":  # libvpx holds more than 8 bits only where it was built so
+        return "vp9" if layout.bits <= 8 or layout.name in _formats("libvpx-vp9") or not large else "av1"
+    deep = layout.bits > 8 and (info.colour.transfer in _HDR_TRANSFERS or info.codec == "hevc")
+    if deep and container in _HOLDS_HEVC and large and layout.name in _formats("libx265"):
+        return "hevc"
     return "h264" if layout.name in _formats("libx264") else "hevc"
 
 
@@ -206,7 +217,7 @@ def _options(name: str, codec: Codec, encoding: Encoding, info: VideoInfo, threa
         raise UsageError(f"preset {preset} is none of {name}'s: {', '.join(codec.presets[1:])}")
     options[codec.preset_option] = preset
     if name in ("h264", "hevc"):
-        parameters = dict(info.hdr.x264_options())
+        parameters = dict(info.hdr.light_options())
         if name == "hevc":
             if "mastering-display" in parameters:
                 parameters["master-display"] = parameters.pop("mastering-display")
@@ -222,5 +233,6 @@ def _options(name: str, codec: Codec, encoding: Encoding, info: VideoInfo, threa
     if name == "vp9":
         options |= {"b": "0", "deadline": "realtime" if int(preset) > 5 else "good", "row-mt": "1"}
     if name == "av1":
-        options["svtav1-params"] = f"lp={threads}"
+        parameters = {"lp": str(threads), **info.hdr.av1_options()}
+        options["svtav1-params"] = ":".join(f"{key}={value}" for key, value in parameters.items())
     return options

@@ -23,17 +23,33 @@ class Hdr:
     luminance: tuple[Fraction, Fraction] | None = None
     light: tuple[int, int] | None = None
 
-    def x264_options(self) -> dict[str, str]:
+    def light_options(self) -> dict[str, str]:
         """As libx264 and libx265 take it, in units of 0.00002 and 0.0001."""
         options = {}
         if self.primaries is not None and self.luminance is not None:
-            r, g, b, w = (tuple(round(v * 50_000) for v in self.primaries[i : i + 2]) for i in (0, 2, 4, 6))
-            least, most = (round(v * 10_000) for v in self.luminance)
-            points = "".join(f"{n}({x},{y})" for n, (x, y) in zip(("G", "B", "R", "WP"), (g, b, r, w), strict=True))
-            options["mastering-display"] = f"{points}L({most},{least})"
+            options["mastering-display"] = self._display(
+                [str(round(v * 50_000)) for v in self.primaries], [str(round(v * 10_000)) for v in self.luminance]
+            )
         if self.light is not None:
             options["cll"] = f"{self.light[0]},{self.light[1]}"
         return options
+
+    def av1_options(self) -> dict[str, str]:
+        """As SVT-AV1 takes it, in decimals."""
+        options = {}
+        if self.primaries is not None and self.luminance is not None:
+            options["mastering-display"] = self._display(
+                [f"{float(v):.6f}" for v in self.primaries], [f"{float(v):.6f}" for v in self.luminance]
+            )
+        if self.light is not None:
+            options["content-light"] = f"{self.light[0]},{self.light[1]}"
+        return options
+
+    @staticmethod
+    def _display(primaries: list[str], luminance: list[str]) -> str:
+        points = zip(("R", "G", "B", "WP"), primaries[::2], primaries[1::2], strict=True)
+        r, g, b, white = (f"{name}({x},{y})" for name, x, y in points)
+        return f"{g}{b}{r}{white}L({luminance[1]},{luminance[0]})"
 
 
 def hdr_of(frame: "av.VideoFrame") -> Hdr:

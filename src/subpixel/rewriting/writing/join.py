@@ -24,6 +24,7 @@ from subpixel.rewriting.refusal import Refusal
 _PER_MAP = (layers.Resize, layers.Pad, layers.ZeroInsertion, layers.AveragePool)
 _REPEATED = (*_PER_MAP, layers.PeriodicShuffle)
 _LARGEST = 1 << 27  # kernel entries of a composed layer: 1 GB of float64
+_LARGEST_BORDER = 1 << 24  # the same by the estimate of `_guard`, where there is a border: some four seconds of a core
 
 
 def join(chain: Sequence[Layer], size: tuple[int, ...] | None = None) -> Op | Cells:
@@ -208,5 +209,7 @@ def _guard(second: Op, first: Op | Cells, maps: int | None = None) -> None:
     count = (maps or second.maps[1]) * cells.interior.maps[0] * prod(second.up) * prod(cells.up) * taps
     if prod(cells.count) > 1:  # each cell of the border meets the next layer's own border: up to three an axis
         count *= 4 * prod(3 * n for n in cells.count)  # and composing them takes as much again, some times over
+        if count > _LARGEST_BORDER:
+            raise Refusal("its border has so many kernels that composing them would take too long", "A12")
     if count > _LARGEST:
         raise Refusal("the composed kernel would be too large to write out", "A12")

@@ -25,8 +25,17 @@ def test_readme_python_runs(tmp_path, monkeypatch):
 )
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
+    for target, _, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#([^)]*))?\)", text):
+        path = ((ROOT / page).parent / target) if target else ROOT / page
+        assert path.exists(), f"{page} links to {target}"
+        if anchor:
+            assert anchor in _anchors(path), f"{page} links to #{anchor} in {path.name}"
+
+
+def _anchors(path):
+    """As GitHub names a page's headings: small letters, hyphens for spaces, no punctuation."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_readme_scripts_exist():

@@ -145,3 +145,30 @@ def test_an_operator_without_float64_run_is_compared_directly() -> None:
     weight = numpy_helper.to_array(other.graph.initializer[0]) * np.float32(1.01)
     other.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "w"))
     assert not verify(model, other)["equal"]
+
+
+def pointwise(faint: float) -> onnx.ModelProto:
+    return graph([node("Conv", "x w", "y")], X, "y", w=np.array([1e6, faint], np.float32).reshape(2, 1, 1, 1) * real4())
+
+
+def real4() -> np.ndarray:
+    return np.random.default_rng(3).standard_normal((1, 4, 1, 1)).astype(np.float32)
+
+
+def test_a_faint_map_is_held_to_its_own_numbers() -> None:
+    result = verify(pointwise(1.0), pointwise(1.05))
+    assert not result["equal"]
+    assert result["max_error"] > result["bound"]
+    assert verify(pointwise(1.0), pointwise(1.0))["equal"]
+
+
+def test_nan_and_infinity_at_the_same_places_are_equal() -> None:
+    def model(op: str) -> onnx.ModelProto:
+        return graph([node(op, "x", "a"), node("Relu", "x", "r"), node("Div", "a r", "y")], X, "y")
+
+    log = model("Log")
+    assert verify(log, log)["equal"]
+    assert verify(model("Abs"), model("Abs"))["equal"]  # infinite where x is negative
+    assert not verify(model("Abs"), model("Neg"))["equal"]
+    assert not verify(log, model("Abs"))["equal"]
+    assert not verify(model("Abs"), log)["equal"]

@@ -89,6 +89,21 @@ def test_what_cannot_be_read_in_strips_is_refused_before_it_is_decoded(tmp_path,
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.parametrize("kind", ["progressive.jpg", "interlaced.png"])
+def test_what_is_stored_in_passes_needs_room_for_all_of_it(tmp_path, kind):
+    import pyvips
+
+    picture = pyvips.Image.black(4000, 3000, bands=3).copy(interpretation="srgb")
+    picture.write_to_file(str(tmp_path / kind), interlace=True)
+    sentence = (
+        rf"{kind}: it is stored in passes, interlaced or progressive, and cannot be read in strips; its 4000×3000 "
+        r"pixels to 8000×6000 need --memory (\d+)M or so: save it as a plain PNG or TIFF, or write one"
+    )
+    with pytest.raises(InputError, match=sentence):
+        upscale_file(tmp_path / kind, tmp_path / "out.png", 2, "bicubic", memory=resident() + (100 << 20))
+    assert [path.name for path in tmp_path.iterdir()] == [kind]
+
+
 def test_an_animation_that_does_not_fit(tmp_path):
     frames = [Image.new("L", (400, 300), n) for n in range(60)]
     frames[0].save(tmp_path / "in.gif", save_all=True, append_images=frames[1:], duration=40)

@@ -277,6 +277,20 @@ def test_odd_sizes_lose_a_column_only_where_they_must(tmp_path: Path) -> None:
     assert np.abs(a[0].astype(int) - b[0][:80, :98]).mean() < 3
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
+def test_odd_frames_twice_as_large_are_whole(tmp_path: Path, codec: str) -> None:
+    source = clips.make(tmp_path / "in.mkv", 3, codec="ffv1", size=(161, 91))
+    result = enlarge(source, tmp_path / "out.mkv", codec=codec)
+    assert (result.width, result.height, result.frames, result.notices) == (322, 182, 3, [])
+    enlarge(source, tmp_path / "exact.mkv", codec="ffv1")
+    for coded, exact in zip(
+        clips.frames_of(tmp_path / "out.mkv"), clips.frames_of(tmp_path / "exact.mkv"), strict=True
+    ):
+        for plane, other in zip(coded, exact, strict=True):
+            assert plane.shape == other.shape
+            assert np.abs(plane.astype(int) - other).mean() < 4
+
+
 @pytest.mark.parametrize(
     ("how", "size"),
     [

@@ -1,5 +1,6 @@
 """Interrupted work: resumed, it gives the file that an uninterrupted run gives; a killed run leaves none."""
 
+import json
 import os
 import shutil
 import signal
@@ -182,6 +183,34 @@ def test_a_network_is_the_same_in_the_next_process(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL
     result = upscale_video(source, output, 2, model="small", runtime="onnxruntime", threads=1, resume=True)
     assert (result.resumed, result.frames, result.notices) == (10, 23, [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+@pytest.mark.parametrize("ending", [".mp4", ".y4m"])
+def test_an_interrupt_ends_at_once_and_leaves_nothing_broken(tmp_path: Path, ending: str) -> None:
+    source = clips.make(tmp_path / "in.mp4", 700, size=(128, 96), options={"preset": "ultrafast"})
+    output = tmp_path / f"out{ending}"
+    command = [sys.executable, "-m", "subpixel", "upscale", str(source), "-o", str(output), "--model", "bicubic"]
+    command += ["--threads", "1"]
+    part = output.with_name(f"{output.name}.part")
+    begun = part / "000000.segment" if ending == ".mp4" else part
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert b"subpixel: interrupted; nothing is left half-written" in words
+    assert b"Traceback" not in words
+    assert not output.exists()
+    if ending == ".y4m":
+        assert not part.exists()
+        return
+    assert b"the same call with --resume goes on" in words
+    done = subprocess.run([*command, "--resume", "--json"], capture_output=True, check=True)
+    (made,) = json.loads(done.stdout)["outputs"]
+    assert made["resumed"] >= 250  # a segment
+    assert made["frames"] == 700
 
 
 def killed_and_resumed(source: Path, whole: Path, output: Path, rng: np.random.Generator, longest: float) -> int:

@@ -22,6 +22,7 @@ from subpixel.rewriting.choice.clock import Feeds
 from subpixel.rewriting.choice.macs import chain
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.graph.model_file import load
+from subpixel.rewriting.graph.soundness import inlined, refuse_unsound
 from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, types_of
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
 from subpixel.rewriting.reading.cuts import find_sites
@@ -49,7 +50,8 @@ def inspect(
         InputError: no valid ONNX model.
         UsageError: `inputs` do not fit the model.
     """
-    loaded = load(model)
+    loaded = inlined(load(model))
+    refuse_unsound(loaded, "the model" if isinstance(model, ModelProto) else str(model))
     view = View(loaded.graph, opset_of(loaded), types_of(infer(loaded).graph), overridable=overridable_of(loaded))
     readings, refused = read_all(view)
     why = {node.output[0]: refusal for node, refusal in refused}

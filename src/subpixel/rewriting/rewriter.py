@@ -21,6 +21,7 @@ from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.external import fill
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
+from subpixel.rewriting.graph.soundness import inlined, refuse_unsound
 from subpixel.rewriting.graph.view import forget_doubtful, opset_of
 from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.verifying import verify
@@ -123,8 +124,9 @@ def rewrite(
     if profile is not None and goal != "fastest":
         raise UsageError(f"a profile says what is wanted, and so does goal {goal!r}: give one of them")
     device = None if profile is None else read_profile(profile)
-    original = load(model, apart=True)
-    refuse_nan(original, "the model" if isinstance(model, ModelProto) else str(model))
+    given = load(model, apart=True)
+    original, name = inlined(given), "the model" if isinstance(model, ModelProto) else str(model)
+    refuse_nan(original, name)
     if goal == "fastest":  # a profile's goal, too: what is timed, or held against its conversion, must run
         fill(original)
     copy = original
@@ -134,6 +136,7 @@ def rewrite(
     fault = check(copy)
     if fault:
         raise InputError(f"the model is not valid ONNX: {fault}")
+    refuse_unsound(copy, name)
     if inputs:
         input_feeds(copy, inputs)  # refuses what fits no input
     wish = Wish(goal, growth, inputs).knowing(copy)
@@ -154,6 +157,8 @@ def rewrite(
         whole = {"sites": outcome.entries, "rewritten": outcome.rewritten, "ms_before": None, "ms_after": None}
     if whole["rewritten"]:
         forget_doubtful(copy)
+    elif given is not original and opset_of(copy) == opset_of(given):
+        copy.CopyFrom(given)  # nothing changed: its functions stay, too
     fault = check(copy)
     if fault:
         raise AssertionError(f"rewriting made an invalid model: {fault}")

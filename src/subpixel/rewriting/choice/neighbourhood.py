@@ -88,10 +88,23 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
     feeds: Feeds = {}
     weights = {t.name for t in model.graph.initializer}
     given = dict(inputs or {})
-    for value in model.graph.input:
-        if value.name in weights:
+    for stated in model.graph.input:
+        if stated.name in weights:
             continue
+        value = onnx.ValueInfoProto.FromString(stated.SerializeToString())
         tensor = value.type.tensor_type
+        if not value.type.HasField("tensor_type") or not tensor.elem_type:
+            kind = value.type.WhichOneof("value") or "value without a type"
+            kind = kind.removesuffix("_type").replace("_", " ")
+            raise InputError(
+                f"input {value.name!r} is a {kind}, and only tensors can be made up: it cannot be run here"
+            )
+        if not tensor.HasField("shape"):
+            if value.name not in given:
+                ask = f"give its whole shape, for example --input {value.name}=1x3x224x224"
+                raise InputError(f"input {value.name!r} has no stated shape: {ask}")
+            for _ in given[value.name]:
+                tensor.shape.dim.add()
         dims = [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
         named = value.name in given
         shape: list[int | None] = [int(n) for n in given.pop(value.name, [])] or [
@@ -108,7 +121,9 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
             raise kind(f"input {value.name!r} has shape {stated}: give its whole shape, --input {value.name}={fitting}")
         dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         whole = [int(n) for n in shape if n is not None]
-        feeds[value.name] = noise(whole, dtype) if dtype.kind == "f" else np.zeros(whole, dtype)
+        feeds[value.name] = (
+            noise(whole, dtype) if dtype.kind == "f" else np.full(whole, "" if dtype.kind == "O" else 0, dtype)
+        )
     if given:
         raise UsageError(f"the model has no input {sorted(given)[0]!r}: it has {', '.join(sorted(feeds))}")
     return feeds

@@ -80,7 +80,7 @@ def read_all(view: View) -> tuple[dict[str, Reading], list[tuple[NodeProto, Refu
         except Refusal as refusal:
             refused.append((node, refusal))
             continue
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
             # an algebra value that cannot be built, an input that is not there: the node is not well formed
             if node.op_type in READERS:
                 refused.append((node, Refusal(f"it cannot be read: {error}")))

@@ -33,6 +33,10 @@ def join(chain: Sequence[Layer], size: tuple[int, ...] | None = None) -> Op | Ce
     Raises:
         Refusal: the layers do not fit each other, or the result would be too large to write out.
     """
+    for layer in chain:
+        if isinstance(layer, layers.Resize) and 4 ** len(layer.factor) * prod(layer.factor) > _LARGEST:
+            factors = "×".join(map(str, layer.factor))
+            raise Refusal(f"its factors {factors} would make kernels of more than {_LARGEST:,} entries", "cap")
     rest = list(chain)
     per_map: list[Layer] = []
     while len(rest) > 1 and isinstance(first := rest[0], _REPEATED):

@@ -1,0 +1,88 @@
+"""Models that are none, models with functions of their own, and inputs that are no tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from rewrite.graphs import graph, node, rewritten, whole
+from subpixel.errors import InputError
+from subpixel.rewriting import inspect, rewrite, verify
+
+X: Any = {"x": ["N", 3, "H", "W"]}
+
+
+def transposed(maps: int = 3, **attributes: Any) -> onnx.ModelProto:
+    attributes = {"strides": [2, 2], **attributes}
+    return graph([node("ConvTranspose", "x w", "y", **attributes)], X, "y", w=whole(maps, 2, 4, 4))
+
+
+def convolution() -> onnx.ModelProto:
+    return graph([node("Conv", "x w", "y", group=3)], X, "y", w=whole(3, 2, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (transposed(strides=[0, 2]), "strides must only contain positive values"),
+        (transposed(strides=[2]), "strides has incorrect size"),
+        (transposed(group=2), "must be divisible by group"),
+        (transposed(maps=5), "ConvTranspose the_y has a weight for 5 maps and an input of 3"),
+        (convolution(), "the_y|Conv"),
+        (graph([node("DepthToSpace", "x", "y", blocksize=0)], X, "y"), "Blocksize must be positive"),
+    ],
+)
+def test_what_no_operator_can_compute_is_refused(model: onnx.ModelProto, text: str) -> None:
+    for use in (lambda: rewrite(model, "lr"), lambda: inspect(model), lambda: rewrite(model, profile="tidl")):
+        with pytest.raises(InputError, match=text) as caught:
+            use()
+        assert "\n" not in str(caught.value)
+
+
+def with_function() -> onnx.ModelProto:
+    body = [helper.make_node("ConvTranspose", ["a", "b"], ["c"], strides=[2, 2], pads=[1] * 4)]
+    model = graph([node("Relu", "x", "y")], X, "y", domain="own", w=whole(3, 2, 4, 4))
+    model.graph.node[0].CopyFrom(helper.make_node("Up", ["x", "w"], ["y"], domain="own"))
+    model.functions.append(helper.make_function("own", "Up", ["a", "b"], ["c"], body, [helper.make_opsetid("", 17)]))
+    return model
+
+
+def test_functions_of_the_model_are_looked_into() -> None:
+    model = with_function()
+    result = rewritten(model, law="A2", gone="ConvTranspose", has="DepthToSpace")
+    assert not result.model.functions
+    assert [site["op"] for site in inspect(model)["sites"]] == ["ConvTranspose"]
+    kept = rewrite(model, "deconv")
+    assert kept.report["rewritten"] == 0
+    assert kept.model == model
+
+
+def test_inputs_that_are_no_tensors() -> None:
+    model = graph([node("SequenceAt", "x i", "y")], X, "y", i=np.array(0))
+    model.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2]))
+    for use in (lambda: verify(model, model), lambda: inspect(model), lambda: rewrite(model)):
+        with pytest.raises(InputError, match="input 'x' is a sequence, and only tensors"):
+            use()
+    assert rewrite(model, "lr").report["rewritten"] == 0
+
+
+def test_an_input_without_a_shape_is_asked_for_and_taken() -> None:
+    model = graph([node("Relu", "x", "y")], X, "y")
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(InputError, match=r"has no stated shape: .* --input x=1x3x224x224"):
+        verify(model, model)
+    assert verify(model, model, inputs={"x": [1, 3, 4, 5]})["equal"]
+    assert not model.graph.input[0].type.tensor_type.HasField("shape")
+
+
+def test_a_factor_beyond_all_memory_is_refused_before_anything_is_allocated() -> None:
+    nodes = [node("Resize", "x - s", "u", mode="nearest"), node("Conv", "u w", "y")]
+    scales = np.array([1, 1, 1e5, 1e5], np.float32)
+    (site,) = rewrite(graph(nodes, X, "y", w=whole(2, 3, 3, 3), s=scales), "lr").report["sites"]
+    assert site["law"] == "cap"
+    assert "100000×100000" in site["refused"]

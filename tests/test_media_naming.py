@@ -160,3 +160,22 @@ def test_balanced_windows_need_no_more_tiles_and_hardly_overlap(length, largest,
     assert len(along(length, window, halo)) == count
     if count > 1:
         assert count * (window - 2 * halo) + 2 * halo - length < count
+
+
+def test_folders_that_cannot_be_looked_into_are_named(monkeypatch):
+    import os
+
+    touch("set/1.png", "set/closed/2.png")
+    real = os.scandir
+
+    def scandir(path="."):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    jobs = plan([Path("set")], Path("out"), "x3")
+    assert [(str(job.input), job.error and str(job.error)) for job in jobs] == [
+        (str(Path("set/closed")), f"{Path('set/closed')} cannot be read: Permission denied"),
+        (str(Path("set/1.png")), None),
+    ]

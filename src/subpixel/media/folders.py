@@ -21,6 +21,14 @@ def files_in(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     return [p for p in sorted(folder.rglob("*")) if not p.name.startswith(".") and wanted(p) and not _is_other(p)]
 
 
+def closed_folders(folder: Path) -> list[OSError]:
+    """Why it, or some of its subfolders, cannot be looked into: searching passes over them."""
+    errors: list[OSError] = []
+    for _ in os.walk(folder, onerror=errors.append):
+        pass
+    return errors
+
+
 def results_of(folder: Path, files: list[Path], out: Path | None, label: str) -> list[tuple[Path, Path]]:
     """Its files with where their results go: under `out`, else under NAME_x3 beside it, subfolders kept.
 

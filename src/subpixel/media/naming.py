@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subpixel.errors import InputError, SubpixelError, UsageError
-from subpixel.media.folders import files_in, is_folder, results_of
+from subpixel.media.folders import closed_folders, files_in, is_folder, results_of
 from subpixel.media.image import FORMATS, output_format
 
 
@@ -52,7 +52,11 @@ def plan(inputs: Sequence[Path], out: Path | None, label: str, ending: str | Non
             found.append((path, out if to_file else folder / name, None))
             continue
         pictures = results_of(path, files_in(path, _is_picture), out, label)
-        if not pictures:
+        closed = [
+            (Path(e.filename), InputError(f"{e.filename} cannot be read: {e.strerror}")) for e in closed_folders(path)
+        ]
+        found += [(folder, None, error) for folder, error in closed]
+        if not pictures and not closed:
             endings = " ".join(FORMATS)
             found.append((path, None, InputError(f"{path} has no pictures ({endings}) and no videos in it")))
         found += [(picture, wanted, None) for picture, wanted in pictures]
@@ -94,8 +98,8 @@ def _known(suffix: str) -> str:
 
 
 def has_pictures(folder: Path) -> bool:
-    """Whether a folder or its subfolders hold any, by their endings."""
-    return bool(files_in(folder, _is_picture))
+    """Whether a folder or its subfolders hold any, by their endings, or may, where they cannot be looked into."""
+    return bool(files_in(folder, _is_picture) or closed_folders(folder))
 
 
 def _is_picture(path: Path) -> bool:

@@ -12,7 +12,8 @@ from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
 from subpixel.errors import InputError, UsageError
-from subpixel.rewriting.modules.tracing import REGISTERED, Region
+from subpixel.rewriting.modules.guard import REGISTERED
+from subpixel.rewriting.modules.tracing import Region
 from subpixel.rewriting.modules.view import Shapes
 
 Inputs = Tensor | Sequence[int] | Sequence[Tensor | Sequence[int]] | dict[str, Tensor | Sequence[int]]

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from torch import fx, nn
 
+from subpixel.rewriting.modules.guard import Guard
 from subpixel.rewriting.modules.site import RunSite, asks_for, cut_to
 
 PREFIX = "_subpixel_"
@@ -49,9 +50,10 @@ class Rewritten:
         return self
 
 
-def install(module: nn.Module, recipe: Recipe, sites: dict[str, RunSite]) -> None:
-    """Give the module the recipe's forward and the sites that it calls."""
+def install(module: nn.Module, recipe: Recipe, sites: dict[str, RunSite], guard: Guard) -> None:
+    """Give the module the recipe's forward, the sites that it calls, and what it asks first."""
     module.__dict__[PREFIX + "recipe"] = recipe
+    module.__dict__[PREFIX + "guard"] = guard
     module.__dict__.update(sites)
     module.__class__ = _class(type(module), recipe)
 
@@ -83,12 +85,13 @@ def _rebuild(base: type[nn.Module], recipe: Recipe) -> nn.Module:
 
 def _class(base: type[nn.Module], recipe: Recipe) -> type[nn.Module]:
     scope: dict[str, Any] = {name: import_module(path) for name, path in recipe.modules.items()}
-    scope |= {**recipe.names, "original_class": base, "asks_for": asks_for, "cut_to": cut_to, "__name__": __name__}
+    scope |= {**recipe.names, "asks_for": asks_for, "cut_to": cut_to, "__name__": __name__}
     file = f"<subpixel rewrite of {base.__name__}, {next(_numbers)}>"
     linecache.cache[file] = (len(recipe.source), None, recipe.source.splitlines(True), file)
     exec(compile(recipe.source, file, "exec"), scope)
     functions = {name: scope[name] for name in scope["FUNCTIONS"]}
-    return type(base.__name__, (Rewritten, base), {**functions, "__module__": base.__module__, "__doc__": base.__doc__})
+    named = {"__module__": base.__module__, "__doc__": base.__doc__, "rewritten_from": base}
+    return type(base.__name__, (Rewritten, base), {**functions, **named})
 
 
 # --- source --------------------------------------------------------------------------------------------------------
@@ -127,14 +130,10 @@ class Source:
 
 
 def forward_source(kind: type[nn.Module], graph: fx.Graph, defaults: dict[str, Any]) -> Source:
-    """`forward` with the original's signature: the graph where `defaults` are at their default, else the original."""
+    """`forward` with the original's signature: the graph where the guard holds and `defaults` are at their default."""
     source = Source("", {}, {}, [])
     source.add_graph(PREFIX + "forward", graph)
     placeholders = [str(node.target) for node in graph.nodes if node.op == "placeholder"]
-    if not defaults:
-        source.text = source.text.replace(f"def {PREFIX}forward(", "def forward(", 1)
-        source.functions = ["forward"]
-        return source
     listed, passed, star = [], [], False
     for name, parameter in list(inspect.signature(kind.forward).parameters.items())[1:]:
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
@@ -146,12 +145,12 @@ def forward_source(kind: type[nn.Module], graph: fx.Graph, defaults: dict[str, A
         else:
             listed.append(name)
         passed.append(f"{name}={name}" if star else name)
-    given = " or ".join(f"{name} is not default_{name}" for name in defaults)
+    others = [*(f"{name} is not default_{name}" for name in defaults), f"not self.{PREFIX}guard.holds(self)"]
     source.add(
         "forward",
         f"def forward(self, {', '.join(listed)}):\n"
-        f"    if {given}:  # not what was rewritten\n"
-        f"        return original_class.forward(self, {', '.join(passed)})\n"
+        f"    if {' or '.join(others)}:  # not what was rewritten\n"
+        f"        return self.rewritten_from.forward(self, {', '.join(passed)})\n"
         f"    return self.{PREFIX}forward({', '.join(placeholders)})\n",
     )
     return source

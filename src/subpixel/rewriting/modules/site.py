@@ -80,6 +80,23 @@ class RunSite:
             for n, least in zip(arguments[i].shape[-self.dim :], addend.program.least, strict=True)
         )
 
+    def takes(self, *arguments: Tensor) -> bool:
+        """Do computed weights have the shapes that the site was planned for?"""
+        for addend in self.addends:
+            for (w, _), factor in zip(addend.values, addend.program.universal.factors, strict=True):
+                planned, whole = factor.weight.shape, factor.weight.maps is None
+                if w < 0 or self.paths[w] is not None:
+                    continue
+                shape = arguments[w].shape
+                if shape[0] != planned[0] or shape[2:] != planned[2:] or (whole and shape[1] != planned[1]):
+                    return False
+        return True
+
+    @property
+    def has_computed_weights(self) -> bool:
+        """Are there weights that forward computes?"""
+        return any(w >= 0 and self.paths[w] is None for addend in self.addends for w, _ in addend.values)
+
     @property
     def has_border(self) -> bool:
         """Are there inputs too short for it?"""

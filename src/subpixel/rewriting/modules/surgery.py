@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch import fx
+from torch import fx, nn
 
 from subpixel.rewriting.modules.commuting import Swap
+from subpixel.rewriting.modules.guard import guard_of
 from subpixel.rewriting.modules.planning import PlannedSite
 from subpixel.rewriting.modules.rewritten import PREFIX, Source, forward_source, install
 from subpixel.rewriting.modules.site import RunSite
 from subpixel.rewriting.modules.tracing import Region
-from subpixel.rewriting.modules.view import call_of
+from subpixel.rewriting.modules.view import Call, call_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class Change:
 def apply_changes(region: Region, changes: list[Change | Swap]) -> None:
     """Give the region's module the changed forward. The graph is used up."""
     graph, sites = region.graph, {}
+    guard = guard_of(region.module, region.inlined, region.layers, _replaced(changes), region.reads)
     helpers = Source("", {}, {}, [])
     values = {node.name: node for node in graph.nodes}  # by the names that planning knows
     for number, change in enumerate(changes):
@@ -40,7 +42,18 @@ def apply_changes(region: Region, changes: list[Change | Swap]) -> None:
     source.modules |= helpers.modules
     source.names |= helpers.names
     source.functions += helpers.functions
-    install(region.module, source.recipe(), sites)
+    install(region.module, source.recipe(), sites, guard)
+
+
+def _replaced(changes: list[Change | Swap]) -> list[nn.Module]:
+    """The modules whose calls are changed."""
+    calls: list[Call] = []
+    for change in changes:
+        if isinstance(change, Swap):
+            calls += [change.resize, change.conv]
+        else:
+            calls += map(call_of, change.planned.site.nodes)
+    return [call.module for call in calls if call.module is not None]
 
 
 def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values: dict[str, fx.Node]) -> None:
@@ -51,7 +64,7 @@ def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values
         arguments: list[Any] = []
         for argument in planned.arguments:
             arguments.append(graph.get_attr(argument[1:]) if argument.startswith(".") else values[argument])
-        guarded = bool(planned.sized) or run.has_border
+        guarded = bool(planned.sized) or run.has_border or run.has_computed_weights
         target = name
         if guarded or planned.longest is not None:
             target = f"{PREFIX}call_{name.removeprefix(PREFIX)}"
@@ -83,6 +96,8 @@ def _add_call(
         at = planned.arguments.index(read.source)
         conditions.append(f"asks_for(a{at}, s{len(more)}, {read.factor!r})")
         more.append(read.sizes)
+    if change.run.has_computed_weights:
+        conditions.append(f"self.{name}.takes({', '.join(listed)})")
     if change.run.has_border:
         conditions.append(f"self.{name}.fits({', '.join(listed)})")
     result = f"self.{name}({', '.join(listed)})"

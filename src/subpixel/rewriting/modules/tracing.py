@@ -17,8 +17,8 @@ from torch import fx, nn
 import subpixel.nn
 from subpixel.nn.convert import Convertible
 from subpixel.nn.shuffle import PeriodicShuffle, PeriodicUnshuffle, periodic_shuffle, periodic_unshuffle
+from subpixel.rewriting.modules.guard import HOOKS, REGISTERED, Reads, listening
 
-REGISTERED = ("_parameters", "_buffers", "_modules")
 _OURS = (Convertible, PeriodicShuffle, PeriodicUnshuffle)
 
 
@@ -29,12 +29,17 @@ class Region:
     Attributes:
         path: of the module in the whole, "" for the whole itself.
         defaults: arguments of forward that are at their default values; the graph holds for these only.
+        inlined: the modules whose forward is part of the graph, parents first; layers: those that it calls.
+        reads: the attributes that were read on the way.
     """
 
     path: str
     module: nn.Module
     graph: fx.Graph
     defaults: dict[str, Any]
+    inlined: list[nn.Module]
+    layers: list[nn.Module]
+    reads: Reads
 
 
 @dataclass
@@ -73,8 +78,10 @@ def find_regions(root: nn.Module, given: frozenset[str] = frozenset()) -> Region
             for name, child in module.named_children():
                 walk(child, f"{path}.{name}" if path else name)
             return
-        graph, defaults = _trace(module, closed, given if module is root else frozenset())
-        regions.found.append(Region(path, module, graph, defaults))
+        reads: Reads = {}
+        with listening(reads):
+            graph, defaults = _trace(module, closed, given if module is root else frozenset())
+        regions.found.append(Region(path, module, graph, defaults, *_parts(module, closed), reads))
         look_inside(module, path)
 
     def look_inside(module: nn.Module, path: str) -> None:
@@ -140,6 +147,23 @@ def _trace(module: nn.Module, closed: set[int], given: frozenset[str] = frozense
         module.__class__ = kind
 
 
+def _parts(root: nn.Module, closed: set[int]) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The modules of a region: those that are looked into, parents first, and the layers that are called."""
+    inlined: dict[int, nn.Module] = {}
+    called: dict[int, nn.Module] = {}
+
+    def walk(module: nn.Module) -> None:
+        if _is_leaf(module) or (module is not root and id(module) in closed):
+            called[id(module)] = module
+        elif id(module) not in inlined:
+            inlined[id(module)] = module
+            for child in module.children():
+                walk(child)
+
+    walk(root)
+    return list(inlined.values()), list(called.values())
+
+
 def _why_opaque(module: nn.Module, closed: set[int], given: frozenset[str]) -> str | None:
     """Why the module's forward is not one graph, or None."""
     if isinstance(module, torch.jit.ScriptModule):
@@ -194,5 +218,4 @@ def _restore(flags: dict[nn.Module, bool], states: dict[nn.Module, dict[str, Any
 
 def hooks_of(module: nn.Module) -> bool:
     """Does anything listen to the module's calls?"""
-    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, name, None) for name in names)
+    return any(getattr(module, name, None) for name in HOOKS)

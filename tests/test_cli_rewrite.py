@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from rewrite.graphs import graph, node, whole
 from subpixel import cli as command
+from subpixel.errors import UsageError
 
 
 @pytest.fixture
@@ -137,3 +139,12 @@ def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(subpixel, model,
         assert "Traceback" not in err
     assert not (tmp_path / "o.onnx").exists()
     assert (tmp_path / "m.onnx").read_bytes() == content
+
+
+def test_what_only_measuring_needs_is_refused_where_nothing_is_measured(tmp_path: Path) -> None:
+    for goal in (["--goal", "lr"], ["--goal", "deconv"], ["--profile", "tidl"]):
+        for option in (["--runtime", "openvino"], ["--threads", "2"]):
+            args = ["rewrite", str(tmp_path / "a.onnx"), "-o", str(tmp_path / "b.onnx"), *goal, *option]
+            result = CliRunner().invoke(command.cli, args)
+            assert isinstance(result.exception, UsageError)
+            assert f"{option[0]} says how --goal fastest measures" in str(result.exception)

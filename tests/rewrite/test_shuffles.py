@@ -160,3 +160,15 @@ def test_lifting_past_a_pointwise_function(crop: bool) -> None:
     result = rewritten(model, count=2, law="A9", gone="ConvTranspose", exact=False, lift=True)
     operators = [n.op_type for n in result.model.graph.node]
     assert operators.index("Tanh") < operators.index("DepthToSpace")
+
+
+def test_a_prelu_with_one_slope_is_lifted_and_one_with_many_stays() -> None:
+    nodes = [
+        node("DepthToSpace", "x", "u", blocksize=2),
+        node("PRelu", "u a", "p"),
+        node("Conv", "p w", "y", pads=[1] * 4),
+    ]
+    for slope, count in (([[[0.25]]], 1), ([[[0.25]], [[0.5]], [[2.0]]], 0)):
+        weights = {"w": whole(2, 3, 3, 3), "a": np.array(slope, np.float32)}
+        model = graph(nodes, {"x": ["N", 12, "H", "W"]}, "y", **weights)
+        rewritten(model, count=count, lift=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from rewrite.graphs import counts, graph, node, rewritten, whole
 from subpixel.rewriting import rewrite
@@ -224,3 +225,28 @@ def test_one_by_one_before_a_resize_to_computed_sizes() -> None:
     result = rewritten(model, law="A7", has="Resize", sizes=[(5, 7), (3, 4)])
     kinds = [n.op_type for n in result.model.graph.node]
     assert kinds.index("Conv") < kinds.index("Resize")
+
+
+def test_a_concatenation_may_count_its_axis_from_the_end() -> None:
+    def model(axis: int) -> onnx.ModelProto:
+        nodes = [
+            node("Resize", "x - s", "u", mode="nearest"),
+            helper.make_node("Concat", ["u", "k"], ["c"], axis=axis),
+            node("Conv", "c w", "y", pads=[1] * 4),
+        ]
+        inputs = {"x": ["N", 3, 4, 5], "k": ["N", 2, 8, 10]}
+        return graph(nodes, inputs, "y", w=whole(2, 5, 3, 3), s=np.array([1, 1, 2, 2], np.float32))
+
+    for axis in (1, -3):
+        assert [site["law"] for site in rewrite(model(axis), "lr").report["sites"]] == ["A8"]
+
+
+def test_a_resize_without_a_name_is_listed_once() -> None:
+    for name in ("", "up"):
+        up = helper.make_node(
+            "Resize", ["x", "", "s"], ["u"], name=name, mode="linear", coordinate_transformation_mode="align_corners"
+        )
+        scales = np.array([1, 1, 2.5, 3], np.float32)
+        model = graph([up, node("Conv", "u w", "y")], {"x": ["N", 3, "H", "W"]}, "y", w=whole(2, 3, 1, 1), s=scales)
+        (site,) = rewrite(model, "lr").report["sites"]
+        assert site["form"] == "1×1 convolution first"

@@ -46,9 +46,7 @@ class _Growth(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
 @click.option(
     "--runtime",
     type=click.Choice(["onnxruntime", "openvino"]),
-    default="onnxruntime",
-    show_default=True,
-    help="Where goal fastest measures.",
+    help="Where goal fastest measures.  [default: onnxruntime]",
 )
 @input_option
 @threads_option
@@ -74,7 +72,7 @@ def rewrite(
     output: Path,
     goal: str | None,
     profile: str | None,
-    runtime: str,
+    runtime: str | None,
     inputs: Shapes,
     threads: int | None,
     growth: float | None,
@@ -95,6 +93,10 @@ def rewrite(
         raise UsageError("--profile says what is wanted, and so does --goal: give one of them")
     if lift and goal != "lr":
         raise UsageError("--lift belongs to --goal lr: give both")
+    if goal in ("lr", "deconv") or profile is not None:
+        for option, value in (("--runtime", runtime), ("--threads", threads)):
+            if value is not None:
+                raise UsageError(f"{option} says how --goal fastest measures: leave it out, nothing is measured")
     from subpixel.rewriting import page
     from subpixel.rewriting import rewrite as run
     from subpixel.rewriting.graph.external import files_beside
@@ -206,6 +208,8 @@ def _figures(site: dict[str, Any]) -> list[str]:
         if before is not None and after is not None:
             show = _ms if key == "ms" else "{:,}".format
             found.append(f"{unit} {show(before)} → {show(after)}")
+    if site["smallest"]:
+        found.append(f"inputs from {'×'.join(map(str, site['smallest']))} on")
     return [*found, f"error {site['max_error']:.1e}"]
 
 

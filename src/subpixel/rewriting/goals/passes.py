@@ -29,10 +29,12 @@ class Outcome:
 
     Attributes:
         done: rewritten sites. kept: others, by the value that their node writes; the first reason counts.
+        moved: values that a resize writes since a convolution moved before it; that resize is done.
     """
 
     done: list[Entry] = field(default_factory=list)
     kept: dict[str, Entry] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
 
     @property
     def rewritten(self) -> int:
@@ -43,7 +45,8 @@ class Outcome:
     def entries(self) -> list[Entry]:
         """Rewritten sites, then those that stay and have no part that was rewritten."""
         named = {entry["node"] for entry in self.done}
-        return [*self.done, *(entry for entry in self.kept.values() if entry["node"] not in named)]
+        stay = {name: entry for name, entry in self.kept.items() if name not in self.moved}
+        return [*self.done, *(entry for entry in stay.values() if entry["node"] not in named)]
 
     def refuse(self, node: NodeProto, why: Refusal) -> None:
         """A site that stays, and why."""
@@ -111,6 +114,7 @@ def _commute_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
             outcome.refuse(resize, refusal)
             continue
         edits.append(Edit(conv.output[0], moved.nodes, moved.weights))
+        outcome.moved.add(conv.output[0])
         outcome.done.append(commuted(view, resize, conv, moved, wish))
     return edits
 

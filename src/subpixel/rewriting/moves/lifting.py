@@ -39,12 +39,20 @@ def swaps(view: View) -> Iterator[list[NodeProto]]:
                 run.append(node)
                 output = node.output[0]
                 continue
-            if node.domain or node.op_type not in _POINTWISE or not view.used_once(node.output[0]):
+            if node.domain or not _is_pointwise(view, node) or not view.used_once(node.output[0]):
                 break
             follower = readings.get(view.consumers[node.output[0]][0].output[0])
             if follower is not None and has(follower, Convolution):
                 yield [*run, node]
             break
+
+
+def _is_pointwise(view: View, node: NodeProto) -> bool:
+    """The same function of every number, a PRelu with one slope for all among them."""
+    if node.op_type == "PRelu":
+        slope = view.constant(node.input[1])
+        return slope is not None and slope.size == 1
+    return node.op_type in _POINTWISE
 
 
 def swapped(model: ModelProto, run: list[NodeProto], view: View) -> ModelProto:

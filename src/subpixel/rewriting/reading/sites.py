@@ -38,9 +38,6 @@ def takes(layer: Layer) -> tuple[int, int]:
     raise TypeError(f"{type(layer).__name__} is not read from graphs")
 
 
-GOALS = ("fastest", "lr", "deconv")
-
-
 _WEIGHTED = (layers.Convolution, layers.TransposedConvolution, layers.Affine)
 
 

@@ -70,7 +70,9 @@ def _concat_site(view: Wiring, chain: Chain, ends: dict[str, Chain]) -> Site | N
     if concat is None or concat.op_type != "Concat":
         return None
     shared = not view.used_once(chain.source)
-    if [(a.name, a.i) for a in concat.attribute] not in ([("axis", 1)],) or len(head.layers) != 1:
+    axes = [a.i for a in concat.attribute if a.name == "axis"]
+    rank = len(view.dims(concat.output[0]) or view.dims(concat.input[0]) or ())
+    if axes not in ([1], [1 - rank]) or len(head.layers) != 1:
         return None
     conv = head.layers[0]
     if not isinstance(conv, layers.Convolution):

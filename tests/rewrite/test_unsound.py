@@ -86,3 +86,12 @@ def test_a_factor_beyond_all_memory_is_refused_before_anything_is_allocated() ->
     (site,) = rewrite(graph(nodes, X, "y", w=whole(2, 3, 3, 3), s=scales), "lr").report["sites"]
     assert site["law"] == "cap"
     assert "100000×100000" in site["refused"]
+
+
+def test_a_model_that_the_runtime_does_not_know_is_returned_by_fastest_with_the_reason() -> None:
+    nodes = [node("ConvTranspose", "x w", "a", strides=[2, 2]), helper.make_node("Magic", ["a"], ["y"], domain="own")]
+    model = graph(nodes, {"x": [1, 3, 4, 5]}, "y", domain="own", w=whole(3, 2, 4, 4))
+    result = rewrite(model)
+    assert result.model == model
+    (site,) = result.report["sites"]
+    assert "own.Magic" in site["refused"]

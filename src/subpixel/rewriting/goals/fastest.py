@@ -8,6 +8,7 @@ from typing import Any
 
 from onnx import GraphProto, ModelProto, NodeProto
 
+from subpixel.errors import InputError
 from subpixel.rewriting.choice.clock import Clock
 from subpixel.rewriting.choice.fastest import FORMS, Alternative, choose, print_of
 from subpixel.rewriting.choice.fastest import Form as FastForm
@@ -50,10 +51,25 @@ def make_faster(
     feeds = input_feeds(copy, inputs)
     view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph), overridable=overridable_of(copy))
     alternatives, left = _alternatives(view, wish)
+    foreign = next((node for node in copy.graph.node if node.domain not in ("", "ai.onnx")), None)
+    if foreign is not None and alternatives:
+        try:
+            values_of(copy, [alternatives[0].output], feeds)
+        except InputError as error:
+            what = f"its model has {foreign.domain}.{foreign.op_type} ({error})"
+            why = Refusal(f"{what}: goals lr and deconv need no timing", "clock")
+            left += [(alternative.node, why) for alternative in alternatives]
+            copy.CopyFrom(original)
+            report: dict[str, Any] = {
+                "sites": [refused(*pair) for pair in left],
+                "rewritten": 0,
+                "clock": clock.identity,
+            }
+            return {**report, "ms_before": None, "ms_after": None}
     edits, entries = choose(view, alternatives, clock, lambda names: values_of(copy, names, feeds), copy.ir_version)
     listed = {site["node"] for site in entries}
     entries += [item for node, why in left if (item := refused(node, why))["node"] not in listed]
-    report: dict[str, Any] = {"sites": entries, "rewritten": len(edits), "ms_before": None, "ms_after": None}
+    report = {"sites": entries, "rewritten": len(edits), "ms_before": None, "ms_after": None}
     if not edits:
         copy.CopyFrom(original)
         return {**report, "clock": clock.identity}

@@ -218,4 +218,5 @@ def test_palette_and_interlace_of_imagemagick(tmp_path):
         for memory in (None, "1G"):
             outs.append(tmp_path / f"out-{len(outs)}.png")
             upscale_file(tmp_path / name, outs[-1], 2, "bicubic", memory=memory)
-        assert outs[0].read_bytes() == outs[1].read_bytes()
+        same = outs[0].read_bytes() == outs[1].read_bytes()
+        assert same, name

@@ -296,6 +296,29 @@ def test_metadata_behind_the_pixels_of_a_png(tmp_path):
         rows.close()
 
 
+def test_texts_behind_the_pixels_are_found_by_rows_too(tmp_path):
+    texts = PngInfo()
+    texts.add_text("Author", "Zoë")
+    texts.add_text("Comment", "packed " * 50, zip=True)
+    texts.add_itxt("Description", "石の壁", zip=True)
+    save(tmp_path / "in.png", rgb(), pnginfo=texts)
+    data, at, chunks = (tmp_path / "in.png").read_bytes(), 8, []
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big") + 12
+        chunks.append(data[at : at + length])
+        at += length
+    moved = [chunk for chunk in chunks if chunk[4:8] in (b"tEXt", b"zTXt", b"iTXt")]
+    assert len(moved) == 3
+    stay = [chunk for chunk in chunks if chunk not in moved]
+    (tmp_path / "late.png").write_bytes(data[:8] + b"".join([*stay[:-1], *moved, stay[-1]]))
+    expected = (("Author", "Zoë"), ("Comment", "packed " * 50), ("Description", "石の壁"))
+    assert read_picture(tmp_path / "late.png").metadata.texts == expected
+    rows = open_rows(tmp_path / "late.png")
+    found = rows.metadata.texts
+    rows.close()
+    assert found == expected
+
+
 @pytest.mark.parametrize("rows", [False, True])
 def test_texts_and_gamma_of_a_png(tmp_path, rows):
     texts = PngInfo()

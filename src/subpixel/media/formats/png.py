@@ -104,26 +104,46 @@ def _paeth(rows: NDArray[np.uint8], above: NDArray[np.uint8], step: int, out: ND
     np.subtract(rows, guess, out=out)
 
 
-def late_chunks(file: BinaryIO) -> dict[str, bytes]:
-    """EXIF ("exif") and XMP ("xmp") that lie behind the pixels, where a reader by rows comes last; a few seeks."""
-    found: dict[str, bytes] = {}
+def late_chunks(file: BinaryIO) -> dict[str, bytes | str]:
+    """EXIF ("exif"), XMP ("xmp") and texts, by keyword, behind the pixels, where a reader by rows comes last."""
+    found: dict[str, bytes | str] = {}
     before = file.tell()
     file.seek(8)
     pixels = False
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
         pixels |= name == b"IDAT"
-        if pixels and name in (b"eXIf", b"iTXt") and length < _LARGEST_CHUNK:
+        if pixels and name in (b"eXIf", b"iTXt", b"tEXt", b"zTXt") and length < _LARGEST_CHUNK:
             data = file.read(length)
             if name == b"eXIf":
                 found["exif"] = data
             elif data.startswith(b"XML:com.adobe.xmp\0\0\0"):
                 found["xmp"] = data[20:].split(b"\0", 2)[-1]
+            else:
+                key, text = _text(name, data)
+                found.setdefault(key, text)
             file.seek(4, 1)
         else:
             file.seek(length + 4, 1)
     file.seek(before)
     return found
+
+
+def _text(name: bytes, data: bytes) -> tuple[str, str]:
+    """Keyword and text of a tEXt, zTXt or iTXt chunk; "" for what is damaged or unpacks to too much."""
+    key, _, rest = data.partition(b"\0")
+    packed, encoding = name == b"zTXt", "latin-1"
+    if name == b"iTXt":
+        packed, encoding = rest[:1] == b"\1", "utf-8"
+        rest = rest[:2] + rest[2:].split(b"\0", 2)[-1]
+    body = rest[{b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}[name] :]
+    if packed:
+        try:
+            unpacker = zlib.decompressobj()
+            body = unpacker.decompress(body, _LARGEST_CHUNK)
+        except zlib.error:
+            body = b""
+    return key.decode("latin-1"), body.decode(encoding, "replace")
 
 
 def _ancillary(metadata: Metadata) -> list[tuple[bytes, bytes]]:

@@ -130,7 +130,7 @@ def late_chunks(file: BinaryIO) -> dict[str, bytes | str]:
 
 
 def _text(name: bytes, data: bytes) -> tuple[str, str]:
-    """Keyword and text of a tEXt, zTXt or iTXt chunk; "" for what is damaged or unpacks to too much."""
+    """Keyword and text of a tEXt, zTXt or iTXt chunk; "" for what is damaged, cut where it would unpack to too much."""
     key, _, rest = data.partition(b"\0")
     packed, encoding = name == b"zTXt", "latin-1"
     if name == b"iTXt":
@@ -139,8 +139,7 @@ def _text(name: bytes, data: bytes) -> tuple[str, str]:
     body = rest[{b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}[name] :]
     if packed:
         try:
-            unpacker = zlib.decompressobj()
-            body = unpacker.decompress(body, _LARGEST_CHUNK)
+            body = zlib.decompressobj().decompress(body, _LARGEST_CHUNK)
         except zlib.error:
             body = b""
     return key.decode("latin-1"), body.decode(encoding, "replace")

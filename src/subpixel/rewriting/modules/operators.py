@@ -315,28 +315,26 @@ def _check_nearest(kind: str, factor: Ints) -> None:
 
 
 def _depth_to_space(view: ModuleView, call: Call) -> Read:
-    if call.module is not None:
-        _arguments(call, ("input",))
-        factor = getattr(call.module, "upscale_factor", None) or cast(Any, call.module).factor
-        order = getattr(call.module, "order", "crd")
-    else:
-        given = _arguments(call, _shuffle_names(call))
-        factor, order = given.get("factor", given.get("upscale_factor")), given.get("order", "crd")
-    C, d = maps_of(view, call.input[0]), len(view.dims(call.input[0]) or ()) - 2
-    each = _ints(factor, d, "factor")
-    return _one(call, PeriodicShuffle(C // int(np.prod(each)), each, cast(Order, order)))
+    C, each, order = _shuffle(view, call, "upscale_factor")
+    return _one(call, PeriodicShuffle(C // int(np.prod(each)), each, order))
 
 
 def _space_to_depth(view: ModuleView, call: Call) -> Read:
+    C, each, order = _shuffle(view, call, "downscale_factor")
+    return _one(call, PeriodicUnshuffle(C, each, order))
+
+
+def _shuffle(view: ModuleView, call: Call, torchs_name: str) -> tuple[int, Ints, Order]:
+    """Maps that go in, factor and order of PyTorch's shuffle, whose factor has the given name, or of ours."""
     if call.module is not None:
         _arguments(call, ("input",))
-        factor = getattr(call.module, "downscale_factor", None) or cast(Any, call.module).factor
+        factor = getattr(call.module, torchs_name, None) or cast(Any, call.module).factor
         order = getattr(call.module, "order", "crd")
     else:
         given = _arguments(call, _shuffle_names(call))
-        factor, order = given.get("factor", given.get("downscale_factor")), given.get("order", "crd")
+        factor, order = given.get("factor", given.get(torchs_name)), given.get("order", "crd")
     C, d = maps_of(view, call.input[0]), len(view.dims(call.input[0]) or ()) - 2
-    return _one(call, PeriodicUnshuffle(C, _ints(factor, d, "factor"), cast(Order, order)))
+    return C, _ints(factor, d, "factor"), cast(Order, order)
 
 
 def _shuffle_names(call: Call) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The page that shows the note's two answers, and the drawings on it."""

@@ -281,7 +281,7 @@ def test_table_is_json_and_literal():
 @pytest.mark.parametrize(
     ("name", "scale", "message"),
     [
-        ("espnc", 3, "'espnc'; there are bicubic, nano, small, espcn"),
+        ("espnc", 3, "'espnc'; there are bicubic, nano, small, medium, espcn"),
         ("espcn", 1, "scale 1 is impossible"),
         ("espcn", -3, "scale -3 is impossible"),
         ("espcn", 7, "x2, x3, x4, not x7: train them with `subpixel train FOLDER --model espcn --scale 7`"),

@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "rewriting",
         "runtime",
+        "study",
         "train",
         "upscaling",
     },
@@ -65,7 +66,15 @@ ROOMS: dict[str, set[str]] = {
 }
 
 # Where PyTorch is imported when the module is; everywhere else not even inside a function, but for a few.
-WITH_TORCH = ("nn/", "bench/modules.py", "train/", "models/module.py", "rewriting/modules/", "runtime/on_torch.py")
+WITH_TORCH = (
+    "nn/",
+    "bench/modules.py",
+    "train/",
+    "models/module.py",
+    "rewriting/modules/",
+    "runtime/on_torch.py",
+    "study/learning/",
+)
 
 # Each is imported by the module that needs it, when it needs it: never on the way to somewhere else.
 HEAVY = (

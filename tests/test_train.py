@@ -24,8 +24,9 @@ from subpixel.train.patches import PatchSampler, make_pair
 torch = pytest.importorskip("torch")
 
 from subpixel.models.module import NetworkModule  # noqa: E402
+from subpixel.train.descent import loss_of  # noqa: E402
 from subpixel.train.initialise import initialise  # noqa: E402
-from subpixel.train.loop import TrainingDiverged, loss_of, train  # noqa: E402
+from subpixel.train.loop import TrainingDiverged, train  # noqa: E402
 from subpixel.train.pictures import read_training_set  # noqa: E402
 
 

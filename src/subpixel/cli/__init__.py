@@ -20,6 +20,7 @@ from subpixel.cli.inspect import inspect
 from subpixel.cli.models import export, models
 from subpixel.cli.options import print_json
 from subpixel.cli.rewrite import rewrite
+from subpixel.cli.study import study
 from subpixel.cli.train import train
 from subpixel.cli.upscale import upscale
 from subpixel.cli.verify import verify
@@ -32,7 +33,7 @@ def cli() -> None:
     """Enlarge pictures with networks that compute in low-resolution space."""
 
 
-for verb in (upscale, models, evaluate, compare, train, export, bench, rewrite, verify, inspect):
+for verb in (upscale, models, evaluate, compare, train, study, export, bench, rewrite, verify, inspect):
     cli.add_command(verb)
 
 

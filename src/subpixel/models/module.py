@@ -17,6 +17,7 @@ from subpixel.models.network import (
     PeriodicShuffle,
     Recall,
     Remember,
+    Repetition,
     TransposedConvolution,
     WeightedSum,
 )
@@ -85,6 +86,8 @@ class NetworkModule(nn.Module):
                     border = [kernel.shape[-1] // 2] * 4
                     phases = F.conv2d(F.pad(x, border, mode="replicate"), kernel, groups=x.shape[1])
                     x = F.pixel_shuffle(phases, r)
+                case Repetition(scale=r):
+                    x = x.repeat_interleave(r, 2).repeat_interleave(r, 3)
                 case Recall(name=name):
                     x = remembered[name]
                 case WeightedSum(name=name, parts=parts):

@@ -5,10 +5,13 @@ carry the same `name` share their weights (DRCN's recursion); `Remember` and `Ad
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -120,6 +123,16 @@ class Interpolation:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """Nearest-neighbour upsampling: every pixel of every map r² times (law A6)."""
+
+    scale: int
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+
+@dataclass(frozen=True)
 class Remember:
     """Keeps the maps at this point under `name` for a later `AddRemembered`."""
 
@@ -170,6 +183,7 @@ Step = (
     | Activation
     | PeriodicShuffle
     | Interpolation
+    | Repetition
     | Remember
     | AddRemembered
     | Recall
@@ -206,15 +220,40 @@ class Network:
     @property
     def macs_per_lr_pixel(self) -> int:
         """Multiplications with a kernel's learnt weight for each LR pixel; padding counts as data."""
-        total, area = 0, 1
+        return sum(area * layer.inputs * layer.outputs * layer.kernel**2 for layer, area in self._layers())
+
+    @property
+    def activations_per_lr_pixel(self) -> int:
+        """Numbers that the learnt layers write for each LR pixel: what memory traffic is made of."""
+        return sum(self._written())
+
+    @property
+    def widest_per_lr_pixel(self) -> int:
+        """The most numbers that go into a learnt layer and come out of it, for each LR pixel."""
+        written = self._written()
+        return max(a + b for a, b in pairwise([self.channels, *written]))
+
+    def _written(self) -> list[int]:
+        """Numbers that each learnt layer writes for each LR pixel."""
+        return [
+            area * layer.outputs * (layer.stride**2 if isinstance(layer, TransposedConvolution) else 1)
+            for layer, area in self._layers()
+        ]
+
+    def _layers(self) -> "Iterator[tuple[Convolution | TransposedConvolution, int]]":
+        """Each learnt layer, and how many pixels it reads for each LR pixel."""
+        area, remembered = 1, dict[str, int]()
         for step in self.steps:
             if isinstance(step, Convolution | TransposedConvolution):
-                total += area * step.inputs * step.outputs * step.kernel**2
+                yield step, area
             if isinstance(step, TransposedConvolution):
                 area *= step.stride**2
-            elif isinstance(step, PeriodicShuffle | Interpolation):
+            elif isinstance(step, PeriodicShuffle | Interpolation | Repetition):
                 area *= step.scale**2
-        return total
+            elif isinstance(step, Remember):
+                remembered[step.name] = area
+            elif isinstance(step, Recall):
+                area = remembered[step.name]
 
     @property
     def receptive_field(self) -> int:
@@ -234,7 +273,7 @@ class Network:
             elif isinstance(step, TransposedConvolution):
                 ones, s = np.ones((1, 1, step.kernel)), step.stride
                 ops.append(lift(transposed_convolution(ones, None, s, step.padding, step.output_padding)))
-            elif isinstance(step, PeriodicShuffle):
+            elif isinstance(step, PeriodicShuffle | Repetition):
                 ops.append(lift(Resize(1, (step.scale,), "nearest")))  # every phase reads its own LR pixel
             elif isinstance(step, Interpolation):
                 ops.append(lift(Resize(1, (step.scale,), "cubic", cubic_a=-0.5)))

@@ -14,6 +14,7 @@ from subpixel.models.network import (
     PeriodicShuffle,
     Recall,
     Remember,
+    Repetition,
     TransposedConvolution,
     WeightedSum,
 )
@@ -78,6 +79,11 @@ def onnx_graph(network: Network, weights: "Weights", metadata: dict[str, str] | 
                 nodes.append(helper.make_node("Pad", [x, f"{y}.border"], [padded], mode="edge"))
                 nodes.append(helper.make_node("Conv", [padded, fixed], [shuffled], group=channels))
                 nodes.append(helper.make_node("DepthToSpace", [shuffled], [y], blocksize=r, mode="CRD"))
+            case Repetition(scale=r):
+                factors = f"{y}.factors"
+                initializers[factors] = numpy_helper.from_array(np.array([1, 1, r, r], np.float32), factors)
+                how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+                nodes.append(helper.make_node("Resize", [x, "", factors], [y], mode="nearest", **how))
             case Recall(name=name):
                 x, channels = remembered[name]
                 continue

@@ -8,8 +8,9 @@ from subpixel.models.network import AddRemembered, Convolution, PeriodicShuffle,
 
 
 def initialise(module: NetworkModule, seed: int) -> None:
-    """Draw the weights: He's normal, the last layer a tenth as large and, before a shuffle, tied over the r² phases
-    (ICNR: Aitken et al. 2017). Without a skip of its own, map 0 of every layer hands the picture through.
+    """Draw the weights: He's normal, the last layer a tenth as large and, before a shuffle or as a transposed
+    convolution, tied over the r² phases (ICNR: Aitken et al. 2017). Without a skip of its own, map 0 of every layer
+    hands the picture through.
 
     Luma is never negative, so ReLU lets it pass, and the untrained network repeats each LR pixel r² times, or is
     the interpolation before or the linear one behind it. Training then learns what is missing from that: at x3,
@@ -18,10 +19,13 @@ def initialise(module: NetworkModule, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     steps = module.network.steps
     layers = [step for step in steps if isinstance(step, Convolution | TransposedConvolution)]
+    transposed = {f"{step.name}.weight": step for step in layers if isinstance(step, TransposedConvolution)}
     with torch.no_grad():
         for name, shape in module.network.parameters().items():
             weight = module.weight(name)
-            if len(shape) == 4:
+            if name in transposed:
+                draw_transposed(weight, transposed[name], generator)
+            elif len(shape) == 4:
                 nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
             elif name.endswith(".slope"):
                 weight.zero_()  # begins as ReLU
@@ -30,9 +34,12 @@ def initialise(module: NetworkModule, seed: int) -> None:
         if not layers:
             return
         last = module.weight(f"{layers[-1].name}.weight")
-        shuffled = isinstance(steps[-1], PeriodicShuffle)
-        phases = steps[-1].scale ** 2 if isinstance(steps[-1], PeriodicShuffle) else 1
-        last.copy_(0.1 * (last[::phases].repeat_interleave(phases, dim=0) if shuffled else last))
+        last.mul_(0.1)
+        if isinstance(layers[-1], TransposedConvolution):
+            tie_phases(last, layers[-1])
+        shuffles = [step.scale for step in steps[steps.index(layers[-1]) :] if isinstance(step, PeriodicShuffle)]
+        if shuffles:
+            last.copy_(last[:: shuffles[0] ** 2].repeat_interleave(shuffles[0] ** 2, dim=0))
         if module.network.channels > 1 or any(isinstance(step, AddRemembered) for step in steps):
             return
         for step in layers[:-1]:
@@ -50,6 +57,20 @@ def hand_through(weight: torch.Tensor) -> None:
     middle = weight.shape[-1] // 2
     weight.zero_()
     weight[0, middle, middle] = 1
+
+
+def draw_transposed(weight: torch.Tensor, layer: TransposedConvolution, generator: torch.Generator) -> None:
+    """He's normal for weights [C, O, K, K]: an output sample sees C·(K/s)² of them, not O·K²."""
+    seen = layer.inputs * (layer.kernel / layer.stride) ** 2
+    weight.normal_(0, (2 / seen) ** 0.5, generator=generator)
+
+
+def tie_phases(weight: torch.Tensor, layer: TransposedConvolution) -> None:
+    """Give the taps of [C, O, K, K] that meet the same LR pixel, each in its own phase, one value (law A13)."""
+    taps = torch.arange(layer.kernel) - layer.padding
+    first = layer.padding + layer.stride * torch.div(taps, layer.stride, rounding_mode="floor")
+    first.clamp_(min=0)  # a phase may lack the tap that the others have
+    weight.copy_(weight[:, :, first][:, :, :, first])
 
 
 def interpolate(kernel: torch.Tensor, layer: TransposedConvolution) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from subpixel.errors import MissingExtra, OutputError, SubpixelError, UsageError
+from subpixel.errors import OutputError, SubpixelError, UsageError
 from subpixel.evaluate.pictures import find_pictures
 from subpixel.media.atomic import write_atomically
 from subpixel.models.files import write_tensors
 from subpixel.models.module import NetworkModule
-from subpixel.models.network import WeightedSum
 from subpixel.models.zoo import build
 from subpixel.progress import Progress
 from subpixel.train.checkpoint import load_checkpoint, load_initial, save_checkpoint
 from subpixel.train.config import TrainConfig
+from subpixel.train.descent import Descent
 from subpixel.train.figures import write_figures
 from subpixel.train.initialise import initialise
 from subpixel.train.patches import Pair, PatchSampler
@@ -45,9 +45,8 @@ class TrainResult:
 def train(config: TrainConfig) -> TrainResult:
     """Train a network of the zoo and write its weights.
 
-    SOAP or Adam with a linear warm-up and a cosine to zero; Charbonnier's loss (Charbonnier et al. 1994, ε = 1e-3),
-    then the squared error, which PSNR measures; a running mean of the weights is what is kept. Each batch
-    depends on (seed, step) alone, so a run that was killed and resumed gives the weights of one that was not.
+    `Descent` says how a step is made. Each batch depends on (seed, step) alone, so a run that was killed and
+    resumed gives the weights of one that was not.
 
     Raises:
         InputError: no pictures, or none that can be used; a checkpoint or initial weights that do not fit.
@@ -83,47 +82,25 @@ def train(config: TrainConfig) -> TrainResult:
     initialise(module, config.seed)
     started_from = load_initial(config.initial, module) if config.initial is not None else None
     module.to(device)
-    parameters = list(module.parameters())
-    for parameter in parameters:
-        if parameter.ndim == 4:  # a fifth faster on the CPU
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    optimizer = make_optimizer(config, parameters)
-    mean = [parameter.detach().clone() for parameter in parameters]
+    descent = Descent(module, config)
+    optimizer, mean = descent.optimizer, descent.mean
     digest = data.digest()
     first = load_checkpoint(config, digest, module, optimizer, mean) if config.checkpoint.exists() else 0
 
-    squared_from = config.squared_from * config.steps
     score: float | None = None
     note = ""
     with Progress(f"training {config.model} x{config.scale}", config.steps, start=first, unit="steps") as progress:
         for picture in data.skipped:
             progress.say(f"left out {picture['name']}: {picture['reason']}")
         for step in range(first, config.steps):
-            warm = min(1.0, (step + 1) / max(1, config.warm_up))
-            rate = config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-            optimizer.param_groups[0]["lr"] = rate
-
             lr, hr = sampler.batch(config.batch, np.random.default_rng([config.seed, step]))
-            loss = loss_of(
-                module,
-                torch.from_numpy(lr).to(device),
-                torch.from_numpy(hr).to(device),
-                squared=step >= squared_from,
-                supervision=1 - step / config.steps,
-            )
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-
-            if not math.isfinite(loss.item()):
+            loss = descent.step(step, lr, hr)
+            if not math.isfinite(loss):
                 kept = f"; {config.checkpoint} holds the last good one" if config.checkpoint.exists() else ""
                 raise TrainingDiverged(
-                    f"the loss became {loss.item()} at step {step + 1:,}{kept}:"
+                    f"the loss became {loss} at step {step + 1:,}{kept}:"
                     f" lower the learning rate (={config.learning_rate})"
                 )
-            with torch.no_grad():
-                decay = min(config.ema, step / (step + 10))
-                torch._foreach_lerp_(mean, [parameter.detach() for parameter in parameters], 1 - decay)
             done = step + 1
             if done % config.checkpoint_every == 0 or done == config.steps:
                 save_checkpoint(config, digest, module, optimizer, mean, done)
@@ -146,50 +123,12 @@ def train(config: TrainConfig) -> TrainResult:
         "held_out": {"names": [pair.name for pair in data.held_out], "psnr": score},
         "figures": [],
     }
-    with torch.no_grad():
-        for parameter, value in zip(parameters, mean, strict=True):
-            parameter.copy_(value)
+    descent.finish()
     write_tensors(config.output, module.weights(), header)
     if config.figures:
         write_figures(config.output, config.figures)
     config.checkpoint.unlink(missing_ok=True)
     return TrainResult(config.output, config.steps, seconds, score, len(data.story), data.skipped)
-
-
-def loss_of(
-    module: NetworkModule, lr: torch.Tensor, hr: torch.Tensor, *, squared: bool, supervision: float
-) -> torch.Tensor:
-    """Charbonnier's loss or the squared error of one batch; `supervision` is the share of an ensemble's members in it.
-
-    DRCN (Kim et al. 2016, eq. 9) supervises the prediction after every recursion, and less so as it learns.
-    """
-
-    def error(guess: torch.Tensor) -> torch.Tensor:
-        difference = (guess - hr).square()
-        # The factor brings the squared error's gradient near to that of Charbonnier's loss.
-        return 30 * difference.mean() if squared else (difference + 1e-6).sqrt().mean()
-
-    guess, remembered = module.forward_and_remember(lr)
-    members = [part for step in module.network.steps if isinstance(step, WeightedSum) for part in step.parts]
-    if not members:
-        return error(guess)
-    each = torch.stack([error(remembered[part]) for part in members]).mean()
-    return supervision * each + (1 - supervision) * error(guess)
-
-
-def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """SOAP, or Adam.
-
-    Raises:
-        MissingExtra: SOAP's library is not installed.
-    """
-    if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, config.learning_rate, betas=(0.9, 0.99), fused=True)
-    try:
-        from pytorch_optimizer import SOAP
-    except ImportError as error:
-        raise MissingExtra("training with SOAP needs pytorch-optimizer: pip install 'subpixel[torch]'") from error
-    return SOAP(parameters, config.learning_rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
 
 
 def held_out_psnr(

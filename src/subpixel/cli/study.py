@@ -1,0 +1,65 @@
+"""`subpixel study` and its parts."""
+
+from pathlib import Path
+
+import click
+
+from subpixel.cli.options import FILE, PATH, json_option, print_json
+from subpixel.errors import MissingExtra
+
+output_option = click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FOLDER", help="Of the result files; goes on where they end."
+)
+
+
+def needs_torch() -> None:
+    """Raise MissingExtra with the install line unless PyTorch is there."""
+    from subpixel.runtime.session import installed
+
+    if not installed("torch"):
+        raise MissingExtra("the study trains networks, which needs PyTorch: pip install 'subpixel[torch]'")
+
+
+@click.group(short_help="Measure what computing in LR space gains (needs PyTorch).")
+def study() -> None:
+    """The note's two answers in numbers: docs/study.md."""
+
+
+@study.command(short_help="Train families of networks at equal cost.")
+@click.argument("folders", nargs=-1, required=True, type=PATH, metavar="FOLDER...")
+@output_option
+@click.option("--scale", "scales", type=click.IntRange(2, 8), multiple=True, metavar="N", help="[default: 3, 2, 4]")
+@click.option("--benchmark", "benchmarks", multiple=True, type=PATH, metavar="FOLDER", help="A set to judge on.")
+@click.option("--pictures", type=FILE, help="A list of the pictures to take, a relative path a line.")
+@click.option("--held-out", multiple=True, metavar="NAME", help="Kept for validation (repeatable); else every 20th.")
+@click.option("--threads", type=click.IntRange(1), metavar="N", default=1, show_default=True)
+@json_option
+def budget(
+    folders: tuple[Path, ...],
+    output: Path,
+    scales: tuple[int, ...],
+    benchmarks: tuple[Path, ...],
+    pictures: Path | None,
+    held_out: tuple[str, ...],
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Train families of equal depth at equal multiplications on the pictures of the folders.
+
+    Every finished run is a line of budget.jsonl in the output folder; the same command goes on after the last.
+    """
+    needs_torch()
+    from subpixel.study.budget import study_budget
+
+    lines = study_budget(
+        folders,
+        benchmarks,
+        output,
+        scales=scales or (3, 2, 4),
+        pictures=pictures,
+        held_out=held_out,
+        threads=threads,
+        shown=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        print_json({"runs": lines})

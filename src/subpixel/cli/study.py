@@ -29,6 +29,13 @@ def study() -> None:
 @click.argument("folders", nargs=-1, required=True, type=PATH, metavar="FOLDER...")
 @output_option
 @click.option("--scale", "scales", type=click.IntRange(2, 8), multiple=True, metavar="N", help="[default: 3, 2, 4]")
+@click.option(
+    "--match",
+    type=click.Choice(["macs", "time", "both"]),
+    default="both",
+    show_default=True,
+    help="What is made equal: multiplications, or measured time.",
+)
 @click.option("--benchmark", "benchmarks", multiple=True, type=PATH, metavar="FOLDER", help="A set to judge on.")
 @click.option("--pictures", type=FILE, help="A list of the pictures to take, a relative path a line.")
 @click.option("--held-out", multiple=True, metavar="NAME", help="Kept for validation (repeatable); else every 20th.")
@@ -38,6 +45,7 @@ def budget(
     folders: tuple[Path, ...],
     output: Path,
     scales: tuple[int, ...],
+    match: str,
     benchmarks: tuple[Path, ...],
     pictures: Path | None,
     held_out: tuple[str, ...],
@@ -56,6 +64,7 @@ def budget(
         benchmarks,
         output,
         scales=scales or (3, 2, 4),
+        match=("macs", "time") if match == "both" else (match,),
         pictures=pictures,
         held_out=held_out,
         threads=threads,

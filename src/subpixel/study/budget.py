@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from subpixel.errors import InputError
 from subpixel.models.network import Network
 from subpixel.progress import Progress
+from subpixel.study.equal_time import RUNTIMES, key_of, search
 from subpixel.study.families import FAMILIES, build, of_budget, of_weights, widths_of
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.settings import BudgetSettings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from subpixel.study.learning.fit import StudyData
 
 FILE = "budget.jsonl"
+TIMED = "equal-ms-"
 LAYER_BYTES = 4
 SIZE = (640, 360)
 """The LR picture for which memory is stated."""
@@ -42,7 +44,8 @@ class Run:
 
     Attributes:
         scale: r.
-        matching: "rate" (the search for a learning rate), "equal-macs", "control", or "equal-ms-" and a runtime.
+        matching: "rate" (the search for a learning rate), "equal-macs", "control", "longer" (the same for more steps),
+            or "equal-ms-" and a runtime.
         budget: in maps of the nearest-first network that sets it.
         family: of `FAMILIES`, or a name in `CONTROLS`.
         seed: of weights and batches.
@@ -62,6 +65,11 @@ class Run:
         return f"x{self.scale}/{self.matching}/{self.budget}maps/{self.family}{rate}/seed{self.seed}"
 
     @property
+    def runtime(self) -> str:
+        """Whose time is equal, where it is time that is equal."""
+        return self.matching.removeprefix(TIMED)
+
+    @property
     def rated_as(self) -> str:
         """The family whose learning rate this run takes."""
         if self.family in FAMILIES:
@@ -73,8 +81,21 @@ RATE_SEED = 1000
 """The search's own: no run that is reported shares its weights or batches."""
 
 
-def plan(scale: int, settings: BudgetSettings) -> list[Run]:
-    """Every run of one scale that matches multiplications, and the controls, in order."""
+MATCHES = ("macs", "time")
+
+
+def plan(scale: int, settings: BudgetSettings, match: Sequence[str] = MATCHES) -> list[Run]:
+    """The runs of one scale in order: equal multiplications, the controls, and longer runs; then equal time."""
+    runs = _plan_of_macs(scale, settings) if "macs" in match else []
+    if "time" in match:
+        for seed in range(settings.seeds):
+            for runtime in RUNTIMES:
+                for maps in settings.from_the_middle:
+                    runs += [Run(scale, f"equal-ms-{runtime}", maps, family, seed) for family in FAMILIES]
+    return runs
+
+
+def _plan_of_macs(scale: int, settings: BudgetSettings) -> list[Run]:
     runs = [
         Run(scale, "rate", settings.middle, family, RATE_SEED, rate)
         for rate in settings.rates
@@ -85,6 +106,8 @@ def plan(scale: int, settings: BudgetSettings) -> list[Run]:
         runs += [Run(scale, "equal-macs", maps, family, seed) for maps in settings.maps for family in FAMILIES]
     for seed in range(settings.seeds):
         runs += [Run(scale, "control", settings.middle, control, seed) for control in CONTROLS]
+    if settings.longer > 1:
+        runs += [Run(scale, "longer", settings.middle, family, 0) for family in ("nearest-first", "shuffle-last")]
     return runs
 
 
@@ -129,6 +152,7 @@ def study_budget(
     output: Path,
     *,
     scales: Sequence[int] = (3, 2, 4),
+    match: Sequence[str] = MATCHES,
     settings: BudgetSettings | None = None,
     pictures: Path | None = None,
     held_out: tuple[str, ...] = (),
@@ -142,6 +166,7 @@ def study_budget(
         benchmarks: folders of pictures that are never trained on.
         output: the folder of the result file.
         scales: in order.
+        match: "macs" for equal multiplications with the controls, "time" for equal time on every runtime.
         settings: default: the full study's.
         threads: of PyTorch; a run is the same on any machine only for equal threads.
         shown: is called with a line of text after each run.
@@ -152,7 +177,7 @@ def study_budget(
     settings = settings or BudgetSettings()
     results = ResultFile(output / FILE)
     for scale in scales:
-        missing = [run for run in plan(scale, settings) if run.key not in results]
+        missing = [run for run in plan(scale, settings, match) if run.key not in results]
         if not missing:
             continue
         for line in results:
@@ -166,11 +191,15 @@ def study_budget(
         strangers = {line["data"] for line in results if line["scale"] == scale} - {data.digest}
         if strangers:
             raise InputError(f"{results.path} was made from other training pictures: use the same, or another -o")
+        timed = search(output, (scale,), settings.maps) if "time" in match else None
         with Progress(f"study budget x{scale}", len(missing), unit="runs") as progress:
             for run in missing:
-                line = make(run, data, settings, results)
-                results.add(line)
-                shown(summary(line))
+                made = make(run, data, settings, results, timed)
+                if made is None:
+                    progress.say(f"{run.key} is left out: {run.runtime} is not installed here")
+                    continue
+                results.add(made)
+                shown(summary(made))
                 progress.advance()
     return list(results)
 
@@ -188,26 +217,20 @@ def check(line: Line, scale: int, settings: BudgetSettings, path: Path) -> None:
     raise InputError(f"{path} was made with other settings ({', '.join(differing)}): use the same, or another -o")
 
 
-def make(run: Run, data: "StudyData", settings: BudgetSettings, results: ResultFile) -> Line:
-    """Train one network of the plan and return its line."""
-    import torch
-
-    from subpixel.study.learning.fit import fit
-    from subpixel.study.learning.tied import TiedModule
-
-    network = network_of(run)
-    search = run.matching == "rate"
-    rate = run.rate if run.rate is not None else rate_for(run, settings, results)
-    trained = fit(
-        TiedModule(network, run.seed) if run.family == "tied-phases" else network,
-        data,
-        settings,
-        seed=run.seed,
-        learning_rate=rate,
-        steps=settings.rate_steps if search else None,
-        judged=not search,
-    )
-    return {
+def make(
+    run: Run, data: "StudyData", settings: BudgetSettings, results: ResultFile, timed: ResultFile | None = None
+) -> Line | None:
+    """Train one network of the plan and return its line; None where equal time was not measured."""
+    network, more = network_of(run), {}
+    if run.matching.startswith(TIMED):
+        found = (
+            timed.lines.get(key_of(run.scale, run.matching[len(TIMED) :], run.budget, run.family)) if timed else None
+        )
+        if found is None:
+            return None
+        network = build(run.family, run.scale, tuple(found["widths"]))
+        more = {"ms": found["ms"], "ratio": found["ratio"]}
+    head = {
         "key": run.key,
         "scale": run.scale,
         "matching": run.matching,
@@ -215,13 +238,40 @@ def make(run: Run, data: "StudyData", settings: BudgetSettings, results: ResultF
         "budget_macs": budget_of(run.scale, run.budget).macs_per_lr_pixel,
         "family": run.family,
         "seed": run.seed,
-        **describe(network),
-        **trained,
-        "recipe": settings.recipe(),
-        "data": data.digest,
-        "threads": torch.get_num_threads(),
-        **circumstances(),
     }
+    twin = _twin(run, network, results)
+    if twin is not None:
+        return {**twin, **head, **more, "same_as": twin["key"]}
+    return {**head, **describe(network), **more, **_train(run, network, data, settings, results), **circumstances()}
+
+
+def _twin(run: Run, network: Network, results: ResultFile) -> Line | None:
+    """A line that has trained the very same network from the same seed already."""
+    ours = (run.scale, run.family, run.seed, list(widths_of(network)))
+    for line in results:
+        theirs = (line["scale"], line["family"], line["seed"], line["widths"])
+        if ours == theirs and line["matching"].startswith("equal-") and run.matching.startswith("equal-"):
+            return line
+    return None
+
+
+def _train(run: Run, network: Network, data: "StudyData", settings: BudgetSettings, results: ResultFile) -> Line:
+    import torch
+
+    from subpixel.study.learning.fit import fit
+    from subpixel.study.learning.tied import TiedModule
+
+    steps = {"rate": settings.rate_steps, "longer": settings.longer * settings.steps}
+    trained = fit(
+        TiedModule(network, run.seed) if run.family == "tied-phases" else network,
+        data,
+        settings,
+        seed=run.seed,
+        learning_rate=run.rate if run.rate is not None else rate_for(run, settings, results),
+        steps=steps.get(run.matching),
+        judged=run.matching != "rate",
+    )
+    return {**trained, "recipe": settings.recipe(), "data": data.digest, "threads": torch.get_num_threads()}
 
 
 def rate_for(run: Run, settings: BudgetSettings, results: ResultFile) -> float:

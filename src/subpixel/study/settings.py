@@ -20,6 +20,7 @@ class BudgetSettings:
         rates: learning rates that each family is tried with at the middle budget; the one that is best on
             the held-out pictures after `rate_steps` steps from a seed of its own is that family's for all its runs.
         rate_steps: see `rates`.
+        longer: how many times the steps two networks learn for as well, to show what the others have left.
         points: how often the held-out pictures are scored in a run.
         held_out_side: of the middle of each held-out picture that is scored on the way, in HR pixels.
     """
@@ -31,6 +32,7 @@ class BudgetSettings:
     patch: int = 24
     rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     rate_steps: int = 1500
+    longer: int = 3
     points: int = 20
     held_out_side: int = 288
 
@@ -48,13 +50,27 @@ class BudgetSettings:
         """The budget, in maps, that the learning rates and the controls are tried at."""
         return sorted(self.maps)[len(self.maps) // 2]
 
+    @property
+    def from_the_middle(self) -> tuple[int, ...]:
+        """The budgets, the middle one first."""
+        return (self.middle, *(maps for maps in self.maps if maps != self.middle))
+
     def recipe(self) -> dict[str, Any]:
-        """What two runs must share to be compared, as JSON values; seeds and budgets may be added later."""
-        shared = {key: value for key, value in asdict(self).items() if key not in ("maps", "seeds")}
+        """What two runs must share to be compared, as JSON values; seeds, budgets and longer runs may be added."""
+        shared = {key: value for key, value in asdict(self).items() if key not in ("maps", "seeds", "longer")}
         return {**shared, "rates": list(self.rates), "rates_at": self.middle}
 
 
 QUICK = BudgetSettings(
-    maps=(2, 3, 4), seeds=3, steps=250, batch=4, patch=16, rates=(1e-2,), rate_steps=50, points=10, held_out_side=96
+    maps=(2, 3, 4),
+    seeds=3,
+    steps=250,
+    batch=4,
+    patch=16,
+    rates=(1e-2,),
+    rate_steps=50,
+    longer=1,
+    points=10,
+    held_out_side=96,
 )
 """Small enough for a few minutes in all; too short for a plateau, which the report says."""

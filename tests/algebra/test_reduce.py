@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -238,3 +239,25 @@ def test_a_planted_mistake_at_the_border_is_another_function(name: str) -> None:
     assert same(whole, whole)
     x = np.arange(1, 9).reshape(1, 1, 8)
     assert (mutant.apply(x) != whole.apply(x)).any()
+
+
+def test_rounding_makes_no_border_cells() -> None:
+    """Cubic ×3 and a 3×3 kernel: taps added up along one axis, then the other, round as the interior's do."""
+    weight, pads = np.arange(1.0, 10).reshape(1, 1, 3, 3), ((1, 1), (1, 1))
+    whole = reduce(compose(lift(convolution(weight, None, 1, pads)), lift(Resize(1, (3, 3), "cubic"))))
+    assert isinstance(whole, Cells)
+    assert whole.count == (3, 3)
+
+
+def test_a_border_of_three_axes_is_not_written_out() -> None:
+    """Every site that reads outside has a cell before equal ones are one: hundreds of them here."""
+    rng = np.random.default_rng(0)
+    first = transposed_convolution(rng.integers(1, 4, (3, 3, 5, 4, 4)), None, 1, ((1, 1), (0, 2), (1, 0)))
+    second = transposed_convolution(rng.integers(1, 4, (3, 2, 4, 4, 1)), None, (2, 2, 1), ((0, 2), (2, 1), (1, 2)))
+    whole = compose(lift(second), lift(first))
+    tracemalloc.start()
+    normal = reduce(whole)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(normal, Cells)
+    assert most < 20 * whole.kernel.nbytes

@@ -23,33 +23,41 @@ from subpixel.algebra.op import Outside, output_length, site_count
 T = TypeVar("T")
 Part = tuple[Array, Array]
 """One cell along one axis: kernel and bias."""
+Row = tuple[int, int, range]
+"""How many sites there are along an axis, for which input length, and which of them are meant."""
+Differing = list[list[tuple[int, int, int] | None]]
+"""For every site of every row (its cell, itself, the input's length); None where it computes what the interior does."""
 
 
 def normal_border(cells: Cells) -> Cells:
     """The same function, its border spelled in the one way. Cells for one size keep their lattice."""
+    if any(
+        gcd(U, D) > 1 and place.size is None for U, D, place in zip(cells.up, cells.down, cells.places, strict=True)
+    ):
+        for axis in range(cells.dim):
+            cells = spell_out(cells, axis)
+        for axis in range(cells.dim):
+            cells = _refine(cells, axis)
+    wide, rows = cells, []
     for axis in range(cells.dim):
-        cells = spell_out(cells, axis)
+        wide, its_rows = _widen(wide, axis)
+        rows.append(its_rows)
+    zero = [_differing(wide, rows, axis, "zero") for axis in range(cells.dim)]
+    fewest, edge = _count(zero), []
     for axis in range(cells.dim):
-        cells = _refine(cells, axis)
-    zero, edge = _continued(cells, "zero"), _continued(cells, "edge")
-    normal = min(zero, edge, key=_size_of_border)
-    if normal.outside != cells.outside:
-        normal = replace(normal, places=tuple(_inside(normal, axis) for axis in range(cells.dim)))
+        edge.append(_differing(wide, rows, axis, "edge"))
+        if _count(edge) > fewest:
+            return _continued(wide, cells.outside, zero, "zero")
+    normal = _continued(wide, cells.outside, edge, "edge")
+    if _count(edge) == fewest:
+        normal = min(_continued(wide, cells.outside, zero, "zero"), normal, key=lambda c: sum(c.count))
     return normal
 
 
 def spell_out(cells: Cells, axis: int) -> Cells:
     """A cell of its own for every site of `axis` that reads outside x or is cropped, and for those that had one."""
     place = cells.places[axis]
-    rows = _rows(cells, axis, *_reach(cells, axis))
-    # taps that are folded onto an edge may read further in than any tap did
-    low, high = cells.low[axis], cells.low[axis] + cells.taps[axis]
-    for _, L, sites in rows:
-        for N in sites:
-            target = _targets(cells, axis, N, L)
-            low = min(low, int((target - cells.down[axis] * N).min(initial=low)))
-            high = max(high, int((target - cells.down[axis] * N).max(initial=high - 1)) + 1)
-    wide = widen_taps(cells, axis, low, high)
+    wide, rows = _widen(cells, axis)
     parts = _Parts()
     parts.add(_slice(wide, axis, place.interior))
     lists = [
@@ -57,6 +65,19 @@ def spell_out(cells: Cells, axis: int) -> Cells:
         for count, L, sites in rows
     ]
     return parts.on(wide, axis, _places(place, lists))
+
+
+def _widen(cells: Cells, axis: int) -> tuple[Cells, list[Row]]:
+    """The sites of `axis` to spell out, and the cells with room for the taps that are folded onto an edge."""
+    rows = _rows(cells, axis, *_reach(cells, axis))
+    # they may read further in than any tap did
+    low, high = cells.low[axis], cells.low[axis] + cells.taps[axis]
+    for _, L, sites in rows:
+        for N in sites:
+            target = _targets(cells, axis, N, L)
+            low = min(low, int((target - cells.down[axis] * N).min(initial=low)))
+            high = max(high, int((target - cells.down[axis] * N).max(initial=high - 1)) + 1)
+    return widen_taps(cells, axis, low, high), rows
 
 
 def _reach(cells: Cells, axis: int) -> tuple[int, list[int]]:
@@ -71,8 +92,8 @@ def _reach(cells: Cells, axis: int) -> tuple[int, list[int]]:
     return before, after
 
 
-def _rows(cells: Cells, axis: int, before: int, after: Sequence[int]) -> list[tuple[int, int, range]]:
-    """(count of sites, L, those at the border): at the start, and at the end for every residue of a long L.
+def _rows(cells: Cells, axis: int, before: int, after: Sequence[int]) -> list[Row]:
+    """The sites at the border: at the start, and at the end for every residue of a long L.
 
     For cells of one size: all sites at once.
     """
@@ -225,34 +246,66 @@ def _split_sites(cells: Cells, axis: int, r: int) -> Cells | None:
 # --- which sites differ from the interior ---------------------------------------------------------------------------
 
 
-def _continued(cells: Cells, outside: Outside) -> Cells:
-    """Cells that are spelled out, with x continued as `outside` and only the border sites that this leaves."""
-    for axis in range(cells.dim):
-        cells = _drop(cells, axis, outside)
-    return replace(cells, outside=outside)
+def _differing(cells: Cells, rows: list[list[Row]], axis: int, outside: Outside) -> Differing:
+    """Which of the sites in `rows` of `axis` compute what the interior would not, x continued as `outside`.
 
-
-def _drop(cells: Cells, axis: int, outside: Outside) -> Cells:
-    """Sites that compute what the interior would, x continued as `outside`, become the interior; unused cells go."""
+    Those at the inner end of a border that compute the same are left out.
+    """
     place = cells.places[axis]
-    lists = []
-    for count, L, sites in _rows(cells, axis, len(place.first), [len(row) for row in place.last]):
-        kept = []
+    lists: Differing = []
+    for count, L, sites in rows[axis]:
+        lists.append([])
         for N in sites:
             q = _cell(place, N, count, L)
-            own, interior = _slice(cells, axis, q), _seen(cells, axis, place.interior, N, L, outside)
-            kept.append(place.interior if equal(own[0], interior[0]) and equal(own[1], interior[1]) else q)
-        lists.append(kept)
-    parts = _Parts()
+            own = _seen(cells, axis, q, N, L, cells.outside)
+            interior = _seen(cells, axis, place.interior, N, L, outside)
+            lists[-1].append((q, N, L) if _differ(cells, axis, own, interior) else None)
     if place.size is None:
-        parts.add(_slice(cells, axis, place.interior))
-        while lists[0] and lists[0][-1] == place.interior:
+        while lists[0] and lists[0][-1] is None:
             lists[0].pop()
         for kept in lists[1:]:
-            while kept and kept[0] == place.interior:
+            while kept and kept[0] is None:
                 kept.pop(0)
-    named = [tuple(parts.add(_slice(cells, axis, q)) for q in kept) for kept in lists]
-    return parts.on(cells, axis, _places(place, named))
+    return lists
+
+
+def _differ(cells: Cells, axis: int, own: Part, interior: Part) -> bool:
+    """Are two cells of `axis` different anywhere, as the sites of the other axes see them?"""
+    if all(equal(a, b) for a, b in zip(own, interior, strict=True)):
+        return False
+    kernel, bias = (as_numpy(a) - as_numpy(b) for a, b in zip(own, interior, strict=True))
+    inner = tuple(slice(None) if i == axis else place.interior for i, place in enumerate(cells.places))
+    if all(place.size is None for place in cells.places) and (kernel[inner].any() or bias[inner].any()):
+        return True
+    # only cells of other borders differ: what is left of the difference once these do not read outside either?
+    alone = Places(last=((),) * cells.down[axis])
+    left = replace(cells, kernel=kernel, bias=bias, places=_set(cells.places, axis, alone))
+    for other in range(cells.dim):
+        if other != axis:
+            left = spell_out(left, other)
+    return bool(left.kernel.any() or left.bias.any())
+
+
+def _count(differing: list[Differing]) -> int:
+    """Border sites over all axes."""
+    return sum(len(kept) for lists in differing for kept in lists)
+
+
+def _continued(cells: Cells, was: Outside, differing: list[Differing], outside: Outside) -> Cells:
+    """The cells with x continued as `outside`, their border the sites that differ then. `was`: how it is now."""
+    for axis, lists in enumerate(differing):
+        place, parts = cells.places[axis], _Parts()
+        interior = _slice(cells, axis, place.interior)
+        if place.size is None:
+            parts.add(interior)
+        named = [
+            tuple(parts.add(_seen(cells, axis, *site, was) if site else interior) for site in kept) for kept in lists
+        ]
+        cells = parts.on(cells, axis, _places(place, named))
+    if outside == was:
+        return cells
+    cells = replace(cells, outside=outside)
+    return replace(cells, places=tuple(_inside(cells, axis) for axis in range(cells.dim)))
 
 
 def _inside(cells: Cells, axis: int) -> Places:
@@ -271,16 +324,19 @@ def _inside(cells: Cells, axis: int) -> Places:
     def reads_inside(L: int) -> bool:
         count = site_count(output_length(L, U, D, cells.lengths[axis]), U)
         last = place.last[L % D]
-        sites = [*enumerate(place.first), *enumerate(last, start=count - len(last))]
-        reads = [D * N + low + used[q] for N, q in sites]
-        return all((read >= 0).all() and (read < L).all() for read in reads)
+        if len(place.first) + len(last) > count:
+            return False
+        named = dict([*enumerate(place.first), *enumerate(last, start=count - len(last))])
+        for N in range(count):
+            q = named.get(N, place.interior)
+            reads = D * N + low + used[q]
+            outside = (reads < 0).any(), (reads >= L).any()
+            # the interior's own sites were held against the new continuation, at one end at a time
+            if all(outside) if q == place.interior else any(outside):
+                return False
+        return True
 
     least = long_lengths(cells, axis, border=len(place.first) + max(map(len, place.last)))[-1]
     while least > place.least and reads_inside(least - 1):
         least -= 1
     return replace(place, least=least)
-
-
-def _size_of_border(cells: Cells) -> tuple[int, int]:
-    """Sites, then cells."""
-    return sum(len(place.first) + sum(map(len, place.last)) for place in cells.places), sum(cells.count)

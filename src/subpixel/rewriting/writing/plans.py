@@ -257,7 +257,14 @@ def _single(cells: Cells, axis: int, cell: int, N: int, L: int, from_end: bool =
 
 def _write_part(writer: Writer, cells: Cells, part: Part, x: str) -> str:
     kernel, bias, d = part.kernel, part.bias, cells.dim
-    axes = [2 + i for i, window in enumerate(part.windows) if window != (0, None)]
+    # zeros come before the Slice that cuts the other end: a Slice of too little gives nothing, and zeros after it
+    # would make samples of nothing where the runtime should refuse
+    cut = [window != (0, None) for window in part.windows]
+    first = tuple(pair if c else (0, 0) for pair, c in zip(part.pads, cut, strict=True))
+    pads = tuple((0, 0) if c else pair for pair, c in zip(part.pads, cut, strict=True))
+    if any(p for pair in first for p in pair):
+        x = writer.layer(layers.Pad(cells.interior.maps[0], first), x)
+    axes = [2 + i for i, c in enumerate(cut) if c]
     if axes:
         starts = [part.windows[a - 2][0] for a in axes]
         ends = [part.windows[a - 2][1] for a in axes]
@@ -269,7 +276,7 @@ def _write_part(writer: Writer, cells: Cells, part: Part, x: str) -> str:
         bias = np.moveaxis(bias, 0, d)
     weight = kernel.reshape(O * int(np.prod(cells.up)), C, *kernel.shape[2 + d :])
     ones = (1,) * d
-    return str(writer.layer(layers.Convolution(weight, bias.reshape(-1), ones, part.pads, ones), x))
+    return str(writer.layer(layers.Convolution(weight, bias.reshape(-1), ones, pads, ones), x))
 
 
 def _folded(kernel: Array, axis: int, table: tuple[int, ...]) -> Array:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from subpixel.algebra import Op
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -257,13 +259,28 @@ class Network:
 
     @property
     def receptive_field(self) -> int:
-        """Side of the square of LR pixels that one HR pixel is made from (the widest phase).
+        """Side of the square of LR pixels that one HR pixel is made from (the widest phase)."""
+        from subpixel.algebra import receptive_field
 
-        Which pixels a layer reads does not depend on its maps or weights: one map, one axis and ones tell.
-        """
+        path = self._path()
+        return receptive_field(path)[0] if path is not None else 1
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], ...]:
+        """Phase by phase along an axis, the first and last LR pixel that HR pixel r·n + φ is made from, less n."""
         import numpy as np
 
-        from subpixel.algebra import Op, Resize, compose_all, convolution, lift, receptive_field, transposed_convolution
+        path = self._path()
+        if path is None:
+            return ((0, 0),) * self.scale
+        read = [np.flatnonzero(phase) + path.low[0] for phase in np.asarray(path.kernel)[0, :, 0]]
+        return tuple((int(taps[0]), int(taps[-1])) for taps in read)
+
+    def _path(self) -> "Op | None":
+        """The layers along one axis, all weights one: which pixels are read does not depend on maps or weights."""
+        import numpy as np
+
+        from subpixel.algebra import Resize, compose_all, convolution, lift, transposed_convolution
 
         ops: list[Op] = []
         remembered: dict[str, list[Op]] = {}
@@ -283,7 +300,7 @@ class Network:
                 ops = list(remembered[step.name])
             elif isinstance(step, WeightedSum):
                 ops = max((remembered[part] for part in step.parts), key=len)  # the deepest sees the most
-        return receptive_field(compose_all(ops).interior)[0] if ops else 1
+        return compose_all(ops).interior if ops else None
 
     def config(self) -> dict[str, object]:
         """What a weight file's header says of the architecture, and is checked against on reading."""

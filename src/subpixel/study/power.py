@@ -1,0 +1,136 @@
+"""`subpixel study power`: what an LR network can compute that an HR network can, and the other way round."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from subpixel.models.network import Network
+from subpixel.progress import Progress
+from subpixel.study.families import FAMILIES, LAYERS, build, of_budget, widths_of
+from subpixel.study.lifting import all_checks, check_one
+from subpixel.study.results import Line, ResultFile, circumstances
+
+FILE = "power.jsonl"
+
+
+@dataclass(frozen=True)
+class PowerSettings:
+    """The settings of `subpixel study power`.
+
+    Args:
+        networks: random HR networks to lift for each scale and upsampling.
+        maps: the budget of the converse, as in the study of the budget.
+        seeds: of students.
+        steps: that a student fits its teacher for.
+        draws: of the estimate of what a receptive field leaves.
+    """
+
+    networks: int = 40
+    maps: int = 4
+    seeds: int = 3
+    steps: int = 1500
+    learning_rate: float = 1e-2
+    points: int = 10
+    draws: int = 4000
+
+
+QUICK = PowerSettings(networks=6, maps=2, seeds=1, steps=150, points=5, draws=500)
+
+TEACHERS = {
+    "one layer": "one LR convolution of 3 × 3 taps with a random kernel for each phase, then the shuffle: within"
+    " everybody's receptive field",
+    "deep": "a random LR network of the student's own size, untied phases: LR convolutions, then the shuffle",
+}
+"""The functions to be fitted."""
+TEACHER_SEED = 7
+
+
+def study_power(
+    output: Path,
+    *,
+    scales: Sequence[int] = (3, 2, 4),
+    settings: PowerSettings | None = None,
+    threads: int = 1,
+    shown: Callable[[str], None] = lambda line: None,
+) -> list[Line]:
+    """Lift random HR networks and compare by equality; then let every family fit functions of the LR family.
+
+    What `output`/power.jsonl holds already is not made again.
+
+    Raises:
+        InputError: the file is no result file.
+    """
+    settings = settings or PowerSettings()
+    results = ResultFile(output / FILE)
+    where = circumstances()
+    checks = [
+        (f"lifting/x{scale}/{kind}/{seed}", scale, kind, seed)
+        for scale, kind, seed in all_checks(scales, settings.networks)
+    ]
+    with Progress("study power: lifting", len(checks), unit="networks") as progress:
+        for key, scale, kind, seed in checks:
+            if key not in results:
+                results.add({"key": key, **check_one(scale, kind, seed), **where})
+            progress.advance()
+    runs = [
+        (f"converse/x{scale}/{teacher}/{settings.maps}maps/{settings.steps}steps/{family}/seed{seed}", *run)
+        for run in _converse_runs(scales, settings)
+        for scale, teacher, family, seed in [run]
+    ]
+    missing = [run for run in runs if run[0] not in results]
+    with Progress("study power: converse", len(missing), unit="runs") as progress:
+        for key, scale, teacher, family, seed in missing:
+            line = {"key": key, **_converse(scale, teacher, family, seed, settings, threads), **where}
+            results.add(line)
+            shown(f"{key}: residual {line['residual']}, floor {line['floor']} ({line['wall_seconds']:.0f} s)")
+            progress.advance()
+    return list(results)
+
+
+def _converse_runs(scales: Sequence[int], settings: PowerSettings) -> list[tuple[int, str, str, int]]:
+    return [
+        (scale, teacher, family, seed)
+        for scale in scales
+        for seed in range(settings.seeds)
+        for teacher in TEACHERS
+        for family in FAMILIES
+    ]
+
+
+def teacher_network(teacher: str, scale: int, macs: int) -> Network:
+    """The network whose random weights are to be fitted."""
+    return build("shuffle-last", scale, (), (3,)) if teacher == "one layer" else of_budget("shuffle-last", scale, macs)
+
+
+def _converse(scale: int, teacher: str, family: str, seed: int, settings: PowerSettings, threads: int) -> Line:
+    import torch
+
+    from subpixel.study.learning.converse import fit_teacher, floor_of, teacher_of
+
+    torch.set_num_threads(threads)
+    macs = build("nearest-first", scale, (settings.maps,) * (LAYERS - 1)).macs_per_lr_pixel
+    student = of_budget(family, scale, macs)
+    function = teacher_of(teacher_network(teacher, scale, macs), TEACHER_SEED)
+    fitted = fit_teacher(
+        student,
+        function,
+        seed=seed,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        points=settings.points,
+    )
+    return {
+        "kind": "converse",
+        "scale": scale,
+        "teacher": teacher,
+        "teacher_is": TEACHERS[teacher],
+        "student": family,
+        "budget": settings.maps,
+        "budget_macs": macs,
+        "seed": seed,
+        "widths": list(widths_of(student)),
+        "weights": student.parameter_count,
+        "macs_per_lr_pixel": student.macs_per_lr_pixel,
+        "floor": floor_of(student, function, draws=settings.draws),
+        **fitted,
+    }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from study_report.sample import write_sample
+
 PHONE, DESKTOP = (360, 740), (1280, 900)
 FLAGS = (
     "--headless=new",
@@ -71,9 +73,10 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory):
-    """The page of the results that lie beside this file."""
+    """The page of results that were never made."""
     from subpixel.study.report import write_report
 
-    path = tmp_path_factory.mktemp("page") / "study.html"
-    write_report(Path(__file__).parent / "results", path)
-    return path
+    folder = tmp_path_factory.mktemp("page")
+    write_sample(folder / "results")
+    write_report(folder / "results", folder / "study.html")
+    return folder / "study.html"

@@ -36,8 +36,8 @@ def table(
     body = "".join(map(row, rows))
     label = escape(caption, quote=True)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
-        f"<caption>{escape(caption)}</caption>"
+        f'<p class="caption">{escape(caption)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table aria-label="{label}">'
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -52,12 +52,12 @@ def details(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
-def missing(what: Sequence[str]) -> str:
+def missing(title: str, what: Sequence[str]) -> str:
     """What is not there, said as such."""
     if not what:
         return ""
     items = "".join(f"<li>{escape(item)}</li>" for item in what)
-    return f'<div class="missing"><p><b>Missing</b></p><ul>{items}</ul></div>'
+    return f'<div class="missing"><p><b>{escape(title)}</b></p><ul>{items}</ul></div>'
 
 
 def made(rows: Sequence[tuple[str, str]]) -> str:

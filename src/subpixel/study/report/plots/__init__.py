@@ -1,0 +1,1 @@
+"""Plots as drawings: axes, lines with intervals, rows of intervals, a map of winners."""

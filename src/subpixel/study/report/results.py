@@ -1,0 +1,77 @@
+"""The result files of a folder, read and not changed: another process may be writing to them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from subpixel.errors import InputError
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What docs/study/README.md describes; a file that is not there is empty, or None."""
+
+    budget: list[Line] = field(default_factory=list)
+    power: list[Line] = field(default_factory=list)
+    initialisation: list[Line] = field(default_factory=list)
+    speed: list[Line] = field(default_factory=list)
+    findings: dict[str, Any] | None = None
+
+    def lines(self) -> list[Line]:
+        """Every line of every file."""
+        return [*self.budget, *self.power, *self.initialisation, *self.speed]
+
+
+def read_results(folder: Path) -> Results:
+    """Read what is there.
+
+    Raises:
+        InputError: the folder does not exist, or a file in it holds something else.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
+    parts = {name: _lines(folder / f"{name}.jsonl") for name in ("budget", "power", "initialisation", "speed")}
+    return Results(**parts, findings=_findings(folder / "findings.json"))
+
+
+def _lines(path: Path) -> list[Line]:
+    """The finished lines; one that is being written, or was cut short, has no newline yet and is left out."""
+    whole, _, _ = _bytes(path).rpartition(b"\n")
+    found = []
+    for number, text in enumerate(whole.splitlines(), 1):
+        line = _json(text, path, f"line {number} of ")
+        if not isinstance(line, dict):
+            raise InputError(f"line {number} of {path} is no result of a study: move that file away")
+        found.append(line)
+    return found
+
+
+def _findings(path: Path) -> dict[str, Any] | None:
+    content = _bytes(path)
+    if not content:
+        return None
+    found = _json(content, path)
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no findings of a study: move that file away")
+    return found
+
+
+def _json(text: bytes, path: Path, where: str = "") -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}{path} is no result of a study: move that file away") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error

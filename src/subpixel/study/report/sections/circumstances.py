@@ -1,0 +1,76 @@
+"""How the figures were obtained: command, seeds, versions, processor, wall time, one box for each result file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from subpixel.study.report.markup import made, paragraphs
+from subpixel.study.report.results import Results
+
+COMMANDS = {
+    "budget": "subpixel study budget PICTURES... --benchmark SET -o FOLDER",
+    "power": "subpixel study power -o FOLDER",
+    "initialisation": "subpixel study initialisation PICTURES... -o FOLDER",
+    "speed": "subpixel study speed -o FOLDER",
+}
+
+
+def circumstances(results: Results) -> str:
+    """The section."""
+    parts = [
+        '<h2 id="how">How it was obtained</h2>',
+        paragraphs(
+            "One command repeats everything and goes on where it was interrupted: subpixel study. Evaluation pictures"
+            " were never trained on. This page is made from the result files by a program; no number in it was typed."
+        ),
+    ]
+    for name, command in COMMANDS.items():
+        lines = getattr(results, name)
+        if lines:
+            parts.append(f"<h3>{name}.jsonl</h3>{made(_rows(lines, command))}")
+    return "".join(parts)
+
+
+def _rows(lines: list[dict[str, Any]], command: str) -> list[tuple[str, str]]:
+    wall = sum(line.get("wall_seconds") or 0 for line in lines)
+    processor = sum(line.get("cpu_seconds") or 0 for line in lines)
+    dates = sorted(line["date"] for line in lines if line.get("date"))
+    versions = _each(", ".join(f"{k} {v}" for k, v in (line.get("versions") or {}).items()) for line in lines)
+    recipes = _each(", ".join(f"{k} {v}" for k, v in (line.get("recipe") or {}).items()) for line in lines)
+    return [
+        ("Command", command),
+        ("Results", f"{len(lines)} lines"),
+        ("Seeds", _each(line.get("seed") for line in lines)),
+        ("Recipe", recipes),
+        ("Training pictures", _each(f"SHA-256 {line['data'][:16]}…" for line in lines if line.get("data"))),
+        ("Processor", _each(_machine(line) for line in lines)),
+        ("Threads", _each(line.get("threads") for line in lines)),
+        ("Versions", versions),
+        ("Wall time", f"{_hours(wall)} ({_hours(processor)} of processor time)" if wall else ""),
+        ("Made", f"{dates[0]} to {dates[-1]}" if dates else ""),
+    ]
+
+
+def _machine(line: dict[str, Any]) -> str:
+    return ", ".join(
+        part
+        for part in (line.get("processor"), f"{line['cores']} cores" if line.get("cores") else "", line.get("system"))
+        if part
+    )
+
+
+def _each(values: Iterable[object]) -> str:
+    known = sorted({value for value in values if value not in (None, "")}, key=_by_kind)
+    return "; ".join(map(str, known))
+
+
+def _by_kind(value: object) -> tuple[bool, Any]:
+    """Numbers in their order, then texts."""
+    return (isinstance(value, str), value)
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,47 @@
+"""Learning curves: held-out PSNR on the way, the mean over seeds, one panel a budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from subpixel.study.report.drawing import Drawing
+from subpixel.study.report.families import AT_HR, in_order, style_of
+from subpixel.study.report.plots.series import Point, Series, plot
+
+
+def learning_curves(lines: list[dict[str, Any]], scale: int) -> list[Drawing]:
+    """One plot for each budget of the runs at equal multiplications; runs that diverged end where they did."""
+    mine = [line for line in lines if line["scale"] == scale and line["matching"] == "equal-macs" and line["curve"]]
+    panels = [
+        _panel([line for line in mine if line["budget"] == budget], scale, budget)
+        for budget in sorted({line["budget"] for line in mine})
+    ]
+    return [panel for panel in panels if panel is not None]
+
+
+def mean_curve(curves: list[list[list[float]]], skip_start: bool = True) -> list[Point]:
+    """The mean at each step that every one of the curves has; the start, far below, is left out."""
+    tables = [{int(step): value for step, value in curve} for curve in curves]
+    steps = sorted(set.intersection(*(set(table) for table in tables)))
+    return [
+        Point(step, sum(table[step] for table in tables) / len(tables)) for step in steps if step > 0 or not skip_start
+    ]
+
+
+def _panel(lines: list[dict[str, Any]], scale: int, budget: int) -> Drawing | None:
+    series = []
+    for name in in_order([line["family"] for line in lines]):
+        points = mean_curve([line["curve"] for line in lines if line["family"] == name])
+        if points:
+            series.append(Series(name, style_of(name), points, dashed=name in AT_HR, signs=False))
+    if not series:
+        return None
+    ends = sorted(((one.points[-1].y, one.name) for one in series), reverse=True)
+    text = "Held-out PSNR rises and levels off; at the end, best first: " + ", ".join(
+        f"{name} {value:.2f} dB" for value, name in ends
+    )
+    macs = lines[0]["budget_macs"]
+    title = f"×{scale}, learning at {macs:,} MACs per LR pixel"
+    return plot(
+        f"x{scale}-curve{budget}", title, f"{text}.", series, "optimiser steps", "PSNR of held-out pictures, dB"
+    )

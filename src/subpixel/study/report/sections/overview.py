@@ -1,0 +1,126 @@
+"""What the study found, in the sentences that the program made of its numbers, and what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html import escape
+from typing import Any
+
+from subpixel.study.report.markup import details, missing, paragraphs
+from subpixel.study.report.results import Results
+
+PARTS = {"budget": "Equal cost", "causes": "Why: the controls", "plateau": "Had they stopped learning?"}
+
+
+def overview(results: Results) -> str:
+    """The section."""
+    parts = ['<h2 id="found">What our experiments say</h2>']
+    if results.findings is None:
+        return "".join(parts) + missing(
+            "Missing", ["findings.json: `subpixel study` writes it when it has made its runs"]
+        )
+    sentences = results.findings["sentences"]
+    counted = Counter(one["verdict"] for one in sentences)
+    words = ", ".join(f"{counted[name]} {label}" for name, label in _VERDICTS.items() if counted[name])
+    parts.append(
+        paragraphs(
+            "Six families of networks of equal depth, three that enlarge first and three that enlarge last, were "
+            "trained alike. A claim counts as holding only if the interval over seeds and a paired test over "
+            f"pictures both say so. Of {len(sentences)} statements: {words}."
+        )
+    )
+    for part in dict.fromkeys(one["part"] for one in sentences):
+        mine = [one for one in sentences if one["part"] == part]
+        parts.append(f"<h3>{escape(PARTS.get(part, part))}</h3>")
+        if len(mine) > 6:
+            parts.append(
+                _matrix(mine, PARTS.get(part, part)) + details(f"All {len(mine)} statements, with numbers", _list(mine))
+            )
+        else:
+            parts.append(_list(mine))
+    return "".join(parts)
+
+
+def _list(sentences: list[dict[str, Any]]) -> str:
+    items = "".join(f"<li>{_badge(one['verdict'])} {escape(one['text'])}</li>" for one in sentences)
+    return f'<ul class="found">{items}</ul>'
+
+
+def _badge(verdict: str) -> str:
+    return f'<b class="v {_CLASSES.get(verdict, "")}">{escape(verdict)}</b>'
+
+
+def _matrix(sentences: list[dict[str, Any]], caption: str) -> str:
+    """Claims down, scales and matchings across; in each cell a verdict for each budget, the smallest first."""
+    columns = list(dict.fromkeys((one["scale"], one["matching"]) for one in sentences))
+    claims = list(dict.fromkeys(_claim(one["text"]) for one in sentences))
+    head = "".join(f'<th scope="col">×{scale}, {escape(_MATCHINGS.get(m, m))}</th>' for scale, m in columns)
+    body = []
+    for claim in claims:
+        cells = []
+        for column in columns:
+            mine = [x for x in sentences if _claim(x["text"]) == claim and (x["scale"], x["matching"]) == column]
+            mine.sort(key=lambda one: one["budget"] or 0)
+            said = (f'{_badge(one["verdict"])} <span class="soft">{_maps(one)}</span>' for one in mine)
+            cells.append(f"<td>{'<br>'.join(said) or '–'}</td>")
+        body.append(f'<tr><th scope="row">{escape(claim)}</th>{"".join(cells)}</tr>')
+    return (
+        '<p class="caption">For each budget, named by the maps a layer of the nearest-first network that sets it</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}"><table>'
+        f'<thead><tr><th scope="col">claim</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    )
+
+
+def _maps(sentence: dict[str, Any]) -> str:
+    return "" if sentence["budget"] is None else f"{sentence['budget']} maps"
+
+
+def _claim(text: str) -> str:
+    """The claim of "where: claim: numbers" or "where: claim; numbers"."""
+    found = re.match(r"[^:]*: ([^:;]+)", text)
+    return found[1] if found else text
+
+
+_MATCHINGS = {
+    "equal-macs": "equal multiplications",
+    "equal-ms-onnxruntime": "equal time, onnxruntime",
+    "equal-ms-openvino": "equal time, OpenVINO",
+    "control": "controls",
+    "all": "all runs",
+}
+
+
+_VERDICTS = {
+    "holds": "hold",
+    "does not hold": "do not hold",
+    "undecided": "are undecided",
+    "missing": "lack runs",
+}
+_CLASSES = {"holds": "right", "does not hold": "wrong"}
+
+
+def what_is_missing(results: Results) -> str:
+    """Files, runs and families that are not there, by name."""
+    lacking = [
+        f"{name}.jsonl: no line of it"
+        for name in ("budget", "power", "initialisation", "speed")
+        if not getattr(results, name)
+    ]
+    keys = list(results.findings["missing"]) if results.findings else []
+    if keys:
+        planned = results.findings.get("planned") if results.findings else None
+        of = f" of {planned}" if planned else ""
+        groups = Counter("/".join(key.split("/")[:2]) for key in keys)
+        lacking += [f"{count} runs of {group}" for group, count in groups.items()]
+        lacking.insert(0, f"{len(keys)}{of} planned runs of the budget study, which were not made")
+    body = missing("Missing", lacking) if lacking else paragraphs("Nothing: every planned run was made.")
+    lost: dict[str, list[str]] = {}
+    for line in results.budget:
+        if line.get("diverged") is not None:
+            lost.setdefault(line["family"], []).append(f"{line['key']} at step {line['diverged']:,}")
+    body += missing("Diverged", [f"{family}: {', '.join(keys)}" for family, keys in lost.items()])
+    if keys:
+        listed = "".join(f"<li>{escape(key)}</li>" for key in keys)
+        body += details(f"All {len(keys)} missing runs", f'<ul class="mono">{listed}</ul>')
+    return f'<h2 id="missing">What is missing</h2>{body}'

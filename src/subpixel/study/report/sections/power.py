@@ -1,0 +1,139 @@
+"""Representation power: every HR network as an LR network, and a function that only one side can fit."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from statistics import median
+from typing import Any
+
+from subpixel.study.report.drawing import Drawing
+from subpixel.study.report.families import AT_HR, in_order, style_of
+from subpixel.study.report.markup import figure, paragraphs, table
+from subpixel.study.report.plots.series import Point, Series, legend, plot
+from subpixel.study.report.results import Results
+
+
+def power(results: Results) -> str:
+    """The section."""
+    parts = ['<h2 id="power">What each can represent</h2>']
+    lifting = [line for line in results.power if line["kind"] == "lifting"]
+    converse = [line for line in results.power if line["kind"] == "converse"]
+    if not results.power:
+        return parts[0] + paragraphs("No results yet.")
+    if lifting:
+        parts += _lifting(lifting)
+    if converse:
+        parts += _converse(converse)
+    return "".join(parts)
+
+
+def _lifting(lines: list[dict[str, Any]]) -> list[str]:
+    def key(line: dict[str, Any]) -> tuple[int, str]:
+        return line["scale"], line["upsampling"]
+
+    body = []
+    for (scale, upsampling), group in groupby(sorted(lines, key=key), key):
+        mine = list(group)
+        ratios = [line["macs_ratio"] for line in mine]
+        body.append(
+            (
+                f"×{scale}, {upsampling}",
+                len(mine),
+                f"{min(len(x['kernels']) for x in mine)} to {max(len(x['kernels']) for x in mine)}",
+                f"{sum(line['values'] for line in mine):,}",
+                f"{sum(line['differing'] for line in mine):,}",
+                f"{min(ratios):.2f} to {max(ratios):.2f}",
+            )
+        )
+    total, wrong = sum(line["values"] for line in lines), sum(line["differing"] for line in lines)
+    verdict = "every one equal" if not wrong else f"{wrong:,} of them different"
+    return [
+        "<h3>Every HR network is an LR network</h3>",
+        paragraphs(
+            f"{len(lines)} random HR networks with whole numbers for weights were turned into LR networks with r² "
+            f"times the maps, by law A9, and both computed. {total:,} values were compared: {verdict}."
+        ),
+        table(
+            "Random HR networks and the LR networks built from them",
+            (
+                "enlarges by",
+                "networks",
+                "layers",
+                "values compared",
+                "differing",
+                "MACs of the LR network, if dense, ×",
+            ),
+            body,
+            numbers=range(1, 6),
+        ),
+    ]
+
+
+def _converse(lines: list[dict[str, Any]]) -> list[str]:
+    parts = [
+        "<h3>The converse fails</h3>",
+        paragraphs(
+            "Students of equal multiplications fit the same teacher. The residual is the mean square of what is left,"
+            " over the mean square of the teacher's output, on inputs that were not learnt from: 1 is nothing learnt."
+        ),
+    ]
+    names = in_order([line["student"] for line in lines])
+    shown = [Series(name, style_of(name), dashed=name in AT_HR, signs=False) for name in names]
+    drawings: list[Drawing] = []
+    body = []
+    cases = dict.fromkeys((line["scale"], line["teacher"]) for line in lines)
+    for number, (scale, teacher) in enumerate(cases, 1):
+        mine = [line for line in lines if (line["scale"], line["teacher"]) == (scale, teacher)]
+        series, said = [], []
+        for one in shown:
+            runs = [line for line in mine if line["student"] == one.name]
+            if not runs:
+                continue
+            series.append(Series(one.name, one.style, _middle([run["curve"] for run in runs]), one.dashed, signs=False))
+            left = [run["residual"] for run in runs]
+            said.append(f"{one.name} is left with {median(left):.2e}")
+            floors = [float(run["floor"]) for run in runs if run.get("floor") is not None]
+            body.append(
+                (
+                    f"×{scale}, {teacher}",
+                    one.name,
+                    f"{runs[0]['weights']:,}",
+                    f"{runs[0]['macs_per_lr_pixel']:,}",
+                    f"{median(left):.2e}",
+                    f"{min(left):.2e} to {max(left):.2e}",
+                    f"{min(floors):.2e}" if floors else "none known",
+                    len(runs),
+                )
+            )
+        title = f"×{scale}, fitting {teacher}"
+        series = [one for one in series if one.points]
+        if not series:
+            continue
+        drawings.append(
+            plot(
+                *(f"converse{number}", title, f"{'; '.join(said)}."),
+                *(series, "optimiser steps", "residual (logarithmic)"),
+                log_y=True,
+            )
+        )
+    parts.append(legend(shown) + f'<div class="figures">{"".join(map(figure, drawings))}</div>')
+    head = (
+        "teacher",
+        "student",
+        "weights",
+        "MACs per LR pixel",
+        "residual, median",
+        "over seeds",
+        "its floor",
+        "seeds",
+    )
+    parts.append(table("What is left at the end", head, body, numbers=range(2, 8), names=2))
+    return parts
+
+
+def _middle(curves: list[list[list[float]]]) -> list[Point]:
+    """The median over seeds at each step that all have."""
+    tables = [{int(step): value for step, value in curve} for curve in curves]
+    steps = sorted(set.intersection(*(set(one) for one in tables)))
+    found = [Point(step, median(one[step] for one in tables)) for step in steps]
+    return [point for point in found if point.y > 0]

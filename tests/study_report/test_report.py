@@ -1,0 +1,239 @@
+"""The page of the study without a browser: what is in the files is on it, what is not is named, nothing is believed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html import escape
+
+import pytest
+
+from study_report.sample import DIVERGES, write_lines, write_sample
+from subpixel.errors import InputError, OutputError
+from subpixel.study.report import write_report
+from subpixel.study.report.drawing import colours
+from subpixel.study.report.plots.axes import Scale, around
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("results")
+    write_sample(path)
+    return path
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def text_of(folder, tmp_path):
+    write_report(folder, tmp_path / "page.html")
+    return (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def lines_of(folder, name):
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_numbers_of_the_files_are_on_it(folder, tmp_path):
+    text = text_of(folder, tmp_path)
+    found = json.loads((folder / "findings.json").read_text())
+    for sentence in found["sentences"]:
+        assert escape(sentence["text"]) in text
+    for cell in found["cells"]:
+        if "all" in cell["psnr"] and cell["psnr"]["all"]["low"] is not None:
+            half = (cell["psnr"]["all"]["high"] - cell["psnr"]["all"]["low"]) / 2
+            assert f"{cell['psnr']['all']['mean']:.2f} ±{half:.2f}" in text
+    for comparison in found["comparisons"]:
+        if comparison["set"] == "all":
+            assert f">{comparison['difference']:+.3f}<" in text
+    for line in lines_of(folder, "speed"):
+        assert f">{line['ms']['lr-shuffle']:.3g}<" in text
+    assert "560 values" not in text  # of one group
+    assert "5,460 values were compared: every one equal" in text
+
+
+def test_circumstances_are_on_it(folder, tmp_path):
+    text = text_of(folder, tmp_path)
+    line = lines_of(folder, "budget")[0]
+    assert line["processor"] in text
+    assert f"torch {line['versions']['torch']}" in text
+    assert "subpixel study budget" in text
+    assert "<b>Seeds</b>: 0; 1; 2" in text
+    assert "<b>Wall time</b>" in text
+
+
+def test_runs_that_were_not_made_are_named(folder, tmp_path):
+    text = text_of(folder, tmp_path)
+    missing = json.loads((folder / "findings.json").read_text())["missing"]
+    assert missing
+    for key in missing:
+        assert f"<li>{key}</li>" in text
+
+
+def test_a_family_that_diverged_is_named_with_its_step(folder, tmp_path):
+    text = text_of(folder, tmp_path)
+    family, seed = DIVERGES
+    assert f"{family}: x3/equal-macs/2maps/{family}/seed{seed} at step 61" in text
+    assert f"seed {seed} diverged at step 61" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["budget.jsonl", "power.jsonl", "initialisation.jsonl", "speed.jsonl", "findings.json"]
+)
+def test_a_file_that_is_not_there_is_missed(copy, tmp_path, name):
+    (copy / name).unlink()
+    text = text_of(copy, tmp_path)
+    assert f"{name}: " in text[text.index('id="found"') :]
+
+
+def test_an_empty_folder_gives_the_note_and_says_what_is_missing(tmp_path):
+    (tmp_path / "results").mkdir()
+    text = text_of(tmp_path / "results", tmp_path)
+    assert text.count("No results yet.") == 3
+    assert all(f"{name}.jsonl: no line of it" in text for name in ("budget", "power", "initialisation", "speed"))
+
+
+def test_a_difference_in_the_lifting_is_said(copy, tmp_path):
+    lines = lines_of(copy, "power")
+    lines[0]["differing"] = 7
+    write_lines(copy / "power.jsonl", lines)
+    assert "5,460 values were compared: 7 of them different" in text_of(copy, tmp_path)
+
+
+def test_a_line_that_is_being_written_is_left_for_later(copy, tmp_path):
+    with (copy / "speed.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"key": "half')
+    before = (copy / "speed.jsonl").read_bytes()
+    text_of(copy, tmp_path)
+    assert (copy / "speed.jsonl").read_bytes() == before
+
+
+def test_strange_names_are_text_and_not_markup(copy, tmp_path):
+    evil = '<script>alert("x")</script>'
+    lines = lines_of(copy, "power")
+    for line in lines:
+        if line["kind"] == "converse":
+            line["teacher"] = evil
+            line["student"] = "&<b>"
+    write_lines(copy / "power.jsonl", lines)
+    text = text_of(copy, tmp_path)
+    assert evil not in text
+    assert "&lt;script&gt;alert(" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("budget.jsonl", b"[1]\n", "line 1 of"),
+        ("speed.jsonl", b"\xff\xfe\n", "is no result of a study"),
+        ("power.jsonl", b'{"kind": "lifting"}\n', "not as this version writes them (KeyError"),
+        ("findings.json", b"[]", "holds no findings"),
+        ("findings.json", b"{", "is no result of a study"),
+        ("findings.json", b'{"sentences": 3}', "not as this version writes them"),
+    ],
+)
+def test_files_of_something_else_are_refused_in_a_sentence(copy, tmp_path, name, content, says):
+    (copy / name).write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(says)):
+        write_report(copy, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_no_folder_and_no_place_to_write(folder, tmp_path):
+    with pytest.raises(InputError, match="is no folder of result files"):
+        write_report(tmp_path / "none", tmp_path / "page.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        write_report(folder, tmp_path / "file" / "page.html")
+
+
+def test_the_command(folder, tmp_path):
+    output = tmp_path / "page.html"
+    command = [sys.executable, "-m", "subpixel.study.report", str(folder), str(output)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == str(output)
+    assert output.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_the_same_files_give_the_same_page(folder, tmp_path):
+    assert text_of(folder, tmp_path) == text_of(folder, tmp_path)
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("ends", [(0.3, 0.31), (1, 1), (2, 9), (30.02, 30.64), (810, 8000), (1e-7, 3), (5e5, 3e9)])
+def test_ticks_are_round_few_and_within(ends, log):
+    low, high = around(ends, log)
+    assert low <= min(ends) <= max(ends) <= high
+    scale = Scale(low, high, 0, 100, log)
+    ticks = scale.ticks()
+    assert 1 <= len(ticks) <= 7
+    assert ticks == sorted(set(ticks))
+    assert all(-1e-6 <= scale(tick) <= 100 + 1e-6 for tick in ticks)
+
+
+def contrast(a, b):
+    """WCAG 2's ratio of two colours #rrggbb."""
+
+    def light(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(a), light(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def themes():
+    """Variables of light, dark and print."""
+    found = []
+    for block in re.findall(r":root,svg\{(.*?)\}", colours(), re.DOTALL):
+        values = dict(re.findall(r"--(\w+):(#\w+)", block))
+        found.append({k: v if len(v) == 7 else "#" + "".join(2 * c for c in v[1:]) for k, v in values.items()})
+    return found
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_colours_can_be_read(theme):
+    assert len(themes()) == 3
+    theme = themes()[theme]
+    for name in ("ink", "soft"):
+        assert contrast(theme[name], theme["paper"]) >= 4.5
+        assert contrast(theme[name], theme["card"]) >= 4.5
+    for name in [f"c{i}" for i in range(8)]:
+        assert contrast(theme[name], theme["paper"]) >= 4.5, name  # lines need 3, words in a colour 4.5
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0, in linear RGB
+PROTAN = ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998))
+DEUTAN = ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("seen", [PROTAN, DEUTAN], ids=["protan", "deutan"])
+def test_neighbouring_colours_differ_for_the_colour_blind(theme, seen):
+    """The four of the figures, and the six families; signs and dashes tell them apart besides."""
+    found = [lab(themes()[theme][f"c{i}"], seen) for i in range(6)]
+    for i in range(6):
+        for j in range(i):
+            distance = sum((a - b) ** 2 for a, b in zip(found[i], found[j], strict=True)) ** 0.5
+            assert distance >= 18, (i, j, distance)
+
+
+def lab(colour, matrix):
+    """CIELAB of a colour as it is seen with a matrix in linear RGB."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    rgb = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    r, g, b = (min(1, max(0, sum(m * v for m, v in zip(row, rgb, strict=True)))) for row in matrix)
+    x = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    z = (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089
+    fx, fy, fz = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
+    return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)

@@ -1,5 +1,7 @@
 """The documentation site: Sphinx reads the Markdown of this folder. `scripts/docs` builds it; warnings are errors."""
 
+from pathlib import Path
+
 project = "subpixel"
 author = "the authors of subpixel"
 copyright = "the authors of subpixel, Apache-2.0"
@@ -16,5 +18,6 @@ html_title = "subpixel"
 html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
-html_extra_path = ["_extra"]  # the study's page: made by scripts/docs
+EXTRA = Path(__file__).with_name("_extra")  # where scripts/docs puts the study's page
+html_extra_path = [str(EXTRA)] if EXTRA.exists() else []
 html_theme_options = {"navigation_with_keys": True}

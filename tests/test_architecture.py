@@ -65,6 +65,9 @@ ROOMS: dict[str, set[str]] = {
     "modules": {"goals", "choice", "proof", "writing", "reading", "graph", "entry", "refusal"},
 }
 
+# Inside `study`: the page reads result files and asks nobody else there.
+STUDY_REPORT_MAY_IMPORT = {"algebra", "media", "errors"}
+
 # Where PyTorch is imported when the module is; everywhere else not even inside a function, but for a few.
 WITH_TORCH = (
     "nn/",
@@ -171,6 +174,16 @@ def test_rooms_of_rewriting_are_entered_one_way(room: str) -> None:
             found |= {(name[2], name_of(path)) for name in names}
     assert room in {path.stem for path in (ROOT / "rewriting").iterdir()}
     assert not {pair for pair in found if pair[0] not in ROOMS[room] | {room}}
+
+
+def test_the_page_of_the_study_is_made_from_files_alone() -> None:
+    found = set()
+    for path in FILES:
+        if name_of(path).startswith("study/report/"):
+            names = [name for name, _ in imports(path) if name.startswith("subpixel.")]
+            found |= {(name, name_of(path)) for name in names if not name.startswith("subpixel.study.report")}
+    assert found
+    assert not {pair for pair in found if pair[0].split(".")[1] not in STUDY_REPORT_MAY_IMPORT}
 
 
 def test_algebra_knows_nothing_of_graphs_files_or_frameworks() -> None:

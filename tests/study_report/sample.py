@@ -29,12 +29,7 @@ def write_sample(folder: Path, scales: tuple[int, ...] = (3,), leave_out: str = 
     """All files; runs whose key ends in `leave_out` were not made."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    lines = [
-        run_line(run, rng)
-        for scale in scales
-        for run in plan(scale, SETTINGS)
-        if run.matching != "rate" and not run.key.endswith(leave_out)
-    ]
+    lines = [run_line(run, rng) for scale in scales for run in plan(scale, SETTINGS) if not run.key.endswith(leave_out)]
     write_lines(folder / "budget.jsonl", lines)
     write_findings(folder, findings(lines, scales, SETTINGS))
     write_lines(folder / "power.jsonl", [*liftings(), *converses(rng)])
@@ -62,11 +57,13 @@ def run_line(run: Any, rng: np.random.Generator) -> dict[str, Any]:
         "family": run.family,
         "seed": run.seed,
         **describe(network),
-        "learning_rate": 0.01,
+        "learning_rate": run.rate or 0.01,
         "steps": 200,
         "curve": curve[:4] if lost else curve,
         "diverged": 61 if lost else None,
-        "psnr": None if lost else {"Set5": {"mean": round(sum(images.values()) / len(images), 4), "images": images}},
+        "psnr": None
+        if lost or run.matching == "rate"
+        else {"Set5": {"mean": round(sum(images.values()) / len(images), 4), "images": images}},
         "wall_seconds": 12.5,
         "cpu_seconds": 11.0,
         **more,

@@ -8,6 +8,9 @@ from math import ceil, floor, log10
 
 from subpixel.study.report.drawing import Drawing
 
+_APART = 34
+"""Between the numbers of the x axis, so that they do not touch."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -55,7 +58,11 @@ def frame(drawing: Drawing, x: Scale, y: Scale, x_label: str, y_label: str) -> N
     for value in y.ticks():
         drawing.line(x.start, y(value), x.end, y(value), "grid")
         drawing.say(x.start - 5, y(value) + 4, short(value), "right soft small")
+    last = x.start - _APART
     for value in x.ticks(5):
+        if x(value) - last < _APART:
+            continue
+        last = x(value)
         drawing.line(x(value), y.start, x(value), y.start + 4, "axis")
         drawing.say(x(value), y.start + 17, short(value), "soft small")
     drawing.line(x.start, y.start, x.end, y.start, "axis")

@@ -68,7 +68,7 @@ def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
         shown = _table(f"×{scale}, equal {what}", mine, _times(results, scale, matching))
         parts.append(shown if matching == "equal-macs" else details(f"×{scale}, equal {what}: table", shown))
         parts.append(_comparisons(results, scale, matching, what))
-    parts.append(_by_picture(results.budget, scale))
+    parts += [_by_picture(results.budget, scale), _rates(results.budget, scale)]
     return parts
 
 
@@ -189,6 +189,28 @@ def _comparisons(results: Results, scale: int, matching: str, what: str) -> str:
     )
     shown = table(f"×{scale}, equal {what}: paired differences over all pictures", head, rows, numbers=(2, 3, 4, 5))
     return details(f"×{scale}, equal {what}: paired comparisons", shown)
+
+
+def _rates(lines: list[dict[str, Any]], scale: int) -> str:
+    """The search for each family's learning rate: held-out PSNR at its end."""
+    tried = [line for line in lines if line["scale"] == scale and line["matching"] == "rate"]
+    if not tried:
+        return ""
+    rates = sorted({line["learning_rate"] for line in tried})
+    ends = {
+        (line["family"], line["learning_rate"]): f"diverged at step {line['diverged']:,}"
+        if line["diverged"] is not None
+        else f"{line['curve'][-1][1]:.3f}"
+        for line in tried
+        if line["curve"] or line["diverged"] is not None
+    }
+    rows = [
+        (name, *(ends.get((name, rate), "–") for rate in rates))
+        for name in in_order([line["family"] for line in tried])
+    ]
+    caption = f"×{scale}: PSNR in dB of held-out pictures after {tried[0]['steps']:,} steps, by learning rate"
+    shown = table(caption, ("family", *(f"{rate:g}" for rate in rates)), rows, numbers=range(1, 1 + len(rates)))
+    return details(f"×{scale}: how each family's learning rate was found", shown)
 
 
 def _by_picture(lines: list[dict[str, Any]], scale: int) -> str:

@@ -10,12 +10,15 @@ from subpixel.study.report.plots.series import Point, Series, plot
 
 
 def learning_curves(lines: list[dict[str, Any]], scale: int) -> list[Drawing]:
-    """One plot for each budget of the runs at equal multiplications; runs that diverged end where they did."""
-    mine = [line for line in lines if line["scale"] == scale and line["matching"] == "equal-macs" and line["curve"]]
-    panels = [
-        _panel([line for line in mine if line["budget"] == budget], scale, budget)
-        for budget in sorted({line["budget"] for line in mine})
-    ]
+    """One plot for each budget of the runs at equal multiplications, and of those that learnt for longer.
+
+    Runs that diverged end where they did.
+    """
+    panels = []
+    for matching in ("equal-macs", "longer"):
+        mine = [line for line in lines if line["scale"] == scale and line["matching"] == matching and line["curve"]]
+        for budget in sorted({line["budget"] for line in mine}):
+            panels.append(_panel([line for line in mine if line["budget"] == budget], scale, budget, matching))
     return [panel for panel in panels if panel is not None]
 
 
@@ -28,7 +31,7 @@ def mean_curve(curves: list[list[list[float]]], skip_start: bool = True) -> list
     ]
 
 
-def _panel(lines: list[dict[str, Any]], scale: int, budget: int) -> Drawing | None:
+def _panel(lines: list[dict[str, Any]], scale: int, budget: int, matching: str) -> Drawing | None:
     series = []
     for name in in_order([line["family"] for line in lines]):
         points = mean_curve([line["curve"] for line in lines if line["family"] == name])
@@ -41,7 +44,7 @@ def _panel(lines: list[dict[str, Any]], scale: int, budget: int) -> Drawing | No
         f"{name} {value:.2f} dB" for value, name in ends
     )
     macs = lines[0]["budget_macs"]
-    title = f"×{scale}, learning at {macs:,} MACs per LR pixel"
-    return plot(
-        f"x{scale}-curve{budget}", title, f"{text}.", series, "optimiser steps", "PSNR of held-out pictures, dB"
-    )
+    longer = "" if matching == "equal-macs" else " for longer"
+    title = f"×{scale}, learning{longer} at {macs:,} MACs per LR pixel"
+    name = f"x{scale}-{matching}-curve{budget}"
+    return plot(name, title, f"{text}.", series, "optimiser steps", "PSNR of held-out pictures, dB")

@@ -159,14 +159,14 @@ def starts(rng: np.random.Generator) -> list[dict[str, Any]]:
 def layers(rng: np.random.Generator) -> list[dict[str, Any]]:
     return [
         {
-            "key": f"{runtime}/{way}/{k}/{s}/{maps}",
+            "key": f"{runtime}/{way}/{k}/{s}/{maps}/{size}",
             "runtime": runtime,
             "pass": way,
             "kernel": k,
             "stride": s,
             "inputs": maps[0],
             "outputs": maps[1],
-            "size": [64, 48],
+            "size": list(size),
             "threads": 1,
             "rounds": 15,
             "ms": {
@@ -178,5 +178,6 @@ def layers(rng: np.random.Generator) -> list[dict[str, Any]]:
         }
         for runtime, way in (("onnxruntime", "forward"), ("torch", "training"))
         for k, s in ((4, 2), (9, 3), (8, 4))
-        for maps in ((16, 16), (64, 3), (64, 64))
+        for size in ((32, 32), (96, 96))
+        for maps in ((16, 16), (32, 1), (64, 3), (64, 64))
     ]

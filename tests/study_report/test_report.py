@@ -106,6 +106,20 @@ def test_a_difference_in_the_lifting_is_said(copy, tmp_path):
     assert "5,460 values were compared: 7 of them different" in text_of(copy, tmp_path)
 
 
+def test_what_diverged_elsewhere_is_named_too(copy, tmp_path):
+    lines = lines_of(copy, "power")
+    for line in lines:
+        if line["kind"] == "converse" and line["seed"] == 1:
+            line.update(residual=None, diverged=31)
+    write_lines(copy / "power.jsonl", lines)
+    starts = lines_of(copy, "initialisation")
+    starts[0].update(after={}, diverged=41, error=None)
+    write_lines(copy / "initialisation.jsonl", starts)
+    text = text_of(copy, tmp_path)
+    assert text.count("3; diverged at step 31") == 2
+    assert "2; diverged at step 41" in text
+
+
 def test_a_line_that_is_being_written_is_left_for_later(copy, tmp_path):
     with (copy / "speed.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"key": "half')

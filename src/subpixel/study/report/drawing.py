@@ -10,6 +10,8 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+PHONE = 340
+"""Units that a phone shows without shrinking them."""
 COLOURS = 8
 """Classes f0 … f7 (filled) and s0 … s7 (lines), told apart by those who do not tell red from green."""
 
@@ -34,6 +36,11 @@ class Drawing:
     height: float
     grow: float = 1.5
     parts: list[str] = field(default_factory=list)
+
+    @property
+    def is_wide(self) -> bool:
+        """Too wide for a phone: the page lets it scroll by itself rather than shrink its text."""
+        return self.width > PHONE
 
     def rect(self, x: float, y: float, width: float, height: float, kind: str, radius: float = 3) -> None:
         """A rectangle of class `kind`."""
@@ -90,7 +97,8 @@ class Drawing:
             size, style = f'width="{w}" height="{h}"', f"<style>{colours()}</style>"
             ground = f'<rect class="paper" width="{w}" height="{h}"/>'
         else:
-            size, style, ground = f'style="max-width:{_n(self.width * self.grow)}px"', "", ""
+            least = f";min-width:{w}px" if self.is_wide else ""
+            size, style, ground = f'style="max-width:{_n(self.width * self.grow)}px{least}"', "", ""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" {size} role="img" aria-labelledby="{ids}">'
             f'<title id="{self.name}-title">{escape(self.title)}</title>'

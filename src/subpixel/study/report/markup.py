@@ -10,7 +10,11 @@ from subpixel.study.report.drawing import Drawing
 
 def figure(drawing: Drawing, caption: str = "") -> str:
     """A drawing below its caption, which is its title unless said otherwise."""
-    return f"<figure><figcaption>{escape(caption or drawing.title)}</figcaption>{drawing.markup()}</figure>"
+    shown = drawing.markup()
+    if drawing.is_wide:
+        label = escape(drawing.title, quote=True)
+        shown = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{shown}</div>'
+    return f"<figure><figcaption>{escape(caption or drawing.title)}</figcaption>{shown}</figure>"
 
 
 def table(

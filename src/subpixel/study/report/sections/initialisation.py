@@ -37,7 +37,7 @@ def initialisation(results: Results) -> str:
     for scale in sorted({line["scale"] for line in lines}):
         mine = [line for line in lines if line["scale"] == scale]
         drawings += [
-            _spectrum(mine, scale, when) for when in ("before", "after") if all("spectrum" in x[when] for x in mine)
+            _spectrum(mine, scale, when) for when in ("before", "after") if any("spectrum" in x[when] for x in mine)
         ]
     parts.append(f'<div class="figures">{"".join(map(figure, drawings))}</div>')
     parts.append(_table(lines))
@@ -47,7 +47,7 @@ def initialisation(results: Results) -> str:
 def _spectrum(lines: list[dict[str, Any]], scale: int, when: str) -> Drawing:
     series, said = [], []
     for name, (style, _) in STARTS.items():
-        runs = [line for line in lines if line["start"] == name]
+        runs = [line for line in lines if line["start"] == name and "spectrum" in line[when]]
         if not runs:
             continue
         frequencies = runs[0][when].get("frequencies") or runs[0]["frequencies"]
@@ -80,7 +80,7 @@ def _table(lines: list[dict[str, Any]]) -> str:
                     *cells,
                     "–" if error is None else f"{error:.3e}",
                     f"{runs[0]['steps']:,}",
-                    len(runs),
+                    f"{len(runs)}{_lost(runs)}",
                 )
             )
     head = (
@@ -91,6 +91,11 @@ def _table(lines: list[dict[str, Any]]) -> str:
         "Means over seeds. Index: law A14, of the last layer; ripple: on the output for flat pictures, in 8-bit steps"
     )
     return table(caption, head, body, numbers=range(1, 10))
+
+
+def _lost(runs: list[dict[str, Any]]) -> str:
+    steps = [f"{run['diverged']:,}" for run in runs if run.get("diverged") is not None]
+    return f"; diverged at step {', '.join(steps)}" if steps else ""
 
 
 def _mean(values: Any) -> float | None:

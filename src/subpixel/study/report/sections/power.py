@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from html import escape
 from itertools import groupby
 from statistics import median
 from typing import Any
@@ -70,12 +72,16 @@ def _lifting(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def _converse(lines: list[dict[str, Any]]) -> list[str]:
+    teachers = {line["teacher"]: line.get("teacher_is", "") for line in lines}
+    items = "".join(f"<li><b>{escape(name)}</b>: {escape(what)}</li>" for name, what in teachers.items() if what)
     parts = [
         "<h3>The converse fails</h3>",
         paragraphs(
-            "Students of equal multiplications fit the same teacher. The residual is the mean square of what is left,"
-            " over the mean square of the teacher's output, on inputs that were not learnt from: 1 is nothing learnt."
+            "Students of equal multiplications fit the same teacher. The residual is the mean square of what is left, "
+            "over the mean square of the teacher's output, on inputs that were not learnt from: 1 is nothing learnt. "
+            "Where a receptive field is too small, its floor is what no function with that field can go below."
         ),
+        f"<ul>{items}</ul>" if items else "",
     ]
     names = in_order([line["student"] for line in lines])
     shown = [Series(name, style_of(name), dashed=name in AT_HR, signs=False) for name in names]
@@ -84,38 +90,21 @@ def _converse(lines: list[dict[str, Any]]) -> list[str]:
     cases = dict.fromkeys((line["scale"], line["teacher"]) for line in lines)
     for number, (scale, teacher) in enumerate(cases, 1):
         mine = [line for line in lines if (line["scale"], line["teacher"]) == (scale, teacher)]
+        title = f"×{scale}, fitting the teacher “{teacher}”"
         series, said = [], []
         for one in shown:
             runs = [line for line in mine if line["student"] == one.name]
-            if not runs:
-                continue
-            series.append(Series(one.name, one.style, _middle([run["curve"] for run in runs]), one.dashed, signs=False))
-            left = [run["residual"] for run in runs]
-            said.append(f"{one.name} is left with {median(left):.2e}")
-            floors = [float(run["floor"]) for run in runs if run.get("floor") is not None]
-            body.append(
-                (
-                    f"×{scale}, {teacher}",
-                    one.name,
-                    f"{runs[0]['weights']:,}",
-                    f"{runs[0]['macs_per_lr_pixel']:,}",
-                    f"{median(left):.2e}",
-                    f"{min(left):.2e} to {max(left):.2e}",
-                    f"{min(floors):.2e}" if floors else "none known",
-                    len(runs),
-                )
-            )
-        title = f"×{scale}, fitting {teacher}"
-        series = [one for one in series if one.points]
-        if not series:
-            continue
-        drawings.append(
-            plot(
-                *(f"converse{number}", title, f"{'; '.join(said)}."),
-                *(series, "optimiser steps", "residual (logarithmic)"),
-                log_y=True,
-            )
-        )
+            left = [run["residual"] for run in runs if run["residual"] is not None]
+            points = _middle([run["curve"] for run in runs if run["residual"] is not None])
+            if points:
+                series.append(replace(one, points=points))
+                said.append(f"{one.name} is left with {median(left):.2e}")
+            if runs:
+                body.append((f"×{scale}, {teacher}", one.name, *_left(runs, left)))
+        if series:
+            text = f"{'; '.join(said)}."
+            labels = ("optimiser steps", "residual, logarithmic")
+            drawings.append(plot(f"converse{number}", title, text, series, *labels, log_y=True))
     parts.append(legend(shown) + f'<div class="figures">{"".join(map(figure, drawings))}</div>')
     head = (
         "teacher",
@@ -131,8 +120,24 @@ def _converse(lines: list[dict[str, Any]]) -> list[str]:
     return parts
 
 
+def _left(runs: list[dict[str, Any]], left: list[float]) -> tuple[str, ...]:
+    """The numbers of one student and teacher, for the table."""
+    floors = [float(run["floor"]) for run in runs if run.get("floor") is not None]
+    lost = [f"{run['diverged']:,}" for run in runs if run.get("diverged") is not None]
+    return (
+        f"{runs[0]['weights']:,}",
+        f"{runs[0]['macs_per_lr_pixel']:,}",
+        f"{median(left):.2e}" if left else "–",
+        f"{min(left):.2e} to {max(left):.2e}" if left else "–",
+        f"{min(floors):.2e}" if floors else "none known",
+        f"{len(runs)}" + (f"; diverged at step {', '.join(lost)}" if lost else ""),
+    )
+
+
 def _middle(curves: list[list[list[float]]]) -> list[Point]:
     """The median over seeds at each step that all have."""
+    if not curves:
+        return []
     tables = [{int(step): value for step, value in curve} for curve in curves]
     steps = sorted(set.intersection(*(set(one) for one in tables)))
     found = [Point(step, median(one[step] for one in tables)) for step in steps]

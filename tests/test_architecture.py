@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "upscaling": {"models", "runtime", "media", "progress"},
     "evaluate": {"upscaling", "models", "runtime", "media", "progress"},
     "train": {"evaluate", "upscaling", "models", "runtime", "media", "nn", "algebra", "progress"},
-    "study": {"algebra", "evaluate", "media", "models", "nn", "progress", "runtime", "train", "upscaling"},
+    "study": {"algebra", "evaluate", "media", "models", "nn", "progress", "rewriting", "runtime", "train", "upscaling"},
     "bench": {"evaluate", "rewriting", "upscaling", "models", "runtime", "media", "progress"},
     "cli": {
         "algebra",

@@ -1,0 +1,201 @@
+"""`subpixel study speed`: what the three forms of one layer cost, on each runtime and in training.
+
+All forms compute the same function; that they do is checked before they are timed. Beside them stands the papers'
+rival, nearest neighbour and then a convolution of as many taps at HR, which is another function.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.progress import Progress
+from subpixel.study.results import Line, ResultFile, circumstances
+
+FILE = "speed.jsonl"
+
+FORMS = {"transposed": "transposed", "zero-insertion": "zero insertion", "lr-shuffle": "shuffle"}
+"""The three forms, and what the algebra calls their spellings."""
+RIVAL = "upscale-convolve"
+
+PLACES = (("onnxruntime", "forward"), ("openvino", "forward"), ("torch", "forward"), ("torch", "training"))
+"""(runtime, pass)."""
+
+MOST_MACS = 4e9
+"""A form that multiplies more than this is not timed: it stands as null."""
+LEAST_SECONDS = 2e-3
+"""A form that is faster runs several times for one measurement."""
+RNG_SEED = 0
+
+Run = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One layer: a transposed convolution of K × K taps and what is equal to it.
+
+    Attributes:
+        kernel, stride: K and s; the output has s times the input's size.
+        inputs, outputs: maps.
+        size: width and height of the input.
+    """
+
+    kernel: int
+    stride: int
+    inputs: int
+    outputs: int
+    size: tuple[int, int]
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Of the transposed convolution, at the start, and its output padding: s·(L-1) + K - 2p + a = s·L."""
+        p = (self.kernel - self.stride + 1) // 2
+        return p, 2 * p - (self.kernel - self.stride)
+
+    def macs(self, form: str) -> int:
+        """Multiplications, zeros and padding counted as data."""
+        pixels = self.size[0] * self.size[1]
+        times = self.stride**2 if form in ("zero-insertion", RIVAL) else 1
+        return pixels * self.inputs * self.outputs * self.kernel**2 * times
+
+    def key(self, runtime: str, what: str, threads: int) -> str:
+        layer = f"k{self.kernel}s{self.stride}/{self.inputs}-{self.outputs}maps/{self.size[0]}x{self.size[1]}"
+        return f"{runtime}/{what}/{layer}/{threads}threads"
+
+
+KERNELS = (*((m * s, s) for s in (2, 3, 4) for m in (1, 2, 3)), (3, 2), (5, 2))
+"""(K, s): multiples of the stride, and the odd kernels of generators and decoders."""
+CHANNELS = ((32, 1), (64, 3), (16, 16), (64, 32))
+SIZES = ((32, 32), (96, 96))
+
+
+def grid(quick: bool = False) -> list[Point]:
+    """Every layer that is timed."""
+    if quick:
+        return [Point(K, s, C, O, (32, 32)) for (K, s), (C, O) in product(((6, 2), (9, 3), (12, 4)), ((32, 1), (16, 16)))]
+    return [Point(K, s, C, O, size) for (K, s), (C, O), size in product(KERNELS, CHANNELS, SIZES)]
+
+
+def study_speed(
+    output: Path,
+    *,
+    points: Sequence[Point] | None = None,
+    places: Sequence[tuple[str, str]] = PLACES,
+    threads: int = 1,
+    rounds: int = 7,
+    shown: Callable[[str], None] = lambda line: None,
+) -> list[Line]:
+    """Time what `output`/speed.jsonl lacks; runtimes that are not installed are left out.
+
+    Args:
+        points: default: the full grid.
+        places: runtimes and passes.
+        rounds: each runs every form once; the figures are medians over them.
+
+    Raises:
+        InputError: the file is no result file.
+    """
+    from subpixel.runtime.session import installed
+
+    results = ResultFile(output / FILE)
+    where = circumstances()
+    missing = [
+        (point, runtime, what)
+        for point in points or grid()
+        for runtime, what in places
+        if point.key(runtime, what, threads) not in results and installed(runtime)
+    ]
+    with Progress("study speed", len(missing), unit="layers") as progress:
+        for point, runtime, what in missing:
+            runs = {form: run for form, run in _runs(point, runtime, what, threads).items()}
+            ms = {form: None if run is None else value for form, run, value in _timed(runs, rounds)}
+            equal = {form: ms[form] for form in FORMS if ms[form] is not None}
+            line = {
+                "key": point.key(runtime, what, threads),
+                "runtime": runtime,
+                "pass": what,
+                "kernel": point.kernel,
+                "stride": point.stride,
+                "inputs": point.inputs,
+                "outputs": point.outputs,
+                "size": list(point.size),
+                "threads": threads,
+                "rounds": rounds,
+                "ms": ms,
+                "fastest": min(equal, key=lambda form: equal[form]),
+                **where,
+            }
+            results.add(line)
+            progress.advance()
+    shown(f"{len(missing)} layers timed")
+    return list(results)
+
+
+def _timed(runs: dict[str, Run | None], rounds: int) -> list[tuple[str, Run | None, float]]:
+    """Median milliseconds of each, in turns; (name, run, ms)."""
+    repeats: dict[str, int] = {}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for name, run in runs.items():
+        if run is not None:
+            run()
+            start = perf_counter()
+            run()
+            repeats[name] = max(1, round(LEAST_SECONDS / max(1e-6, perf_counter() - start)))
+    for _ in range(rounds):
+        for name, run in runs.items():
+            if run is not None:
+                start = perf_counter()
+                for _ in range(repeats[name]):
+                    run()
+                times[name].append(1e3 * (perf_counter() - start) / repeats[name])
+    return [(name, run, round(median(times[name]), 4) if run is not None else 0.0) for name, run in runs.items()]
+
+
+def _runs(point: Point, runtime: str, what: str, threads: int) -> dict[str, Run | None]:
+    """The forms of a layer, ready to run, None where one multiplies too much; checked to be equal.
+
+    Raises:
+        AssertionError: two forms give different numbers.
+    """
+    wanted = [form for form in (*FORMS, RIVAL) if point.macs(form) <= MOST_MACS]
+    rng = np.random.default_rng(RNG_SEED)
+    scale = 1 / (point.kernel * point.inputs**0.5)
+    weight = (scale * rng.standard_normal((point.inputs, point.outputs, point.kernel, point.kernel))).astype(np.float32)
+    bias = rng.standard_normal(point.outputs).astype(np.float32)
+    x = rng.standard_normal((1, point.inputs, point.size[1], point.size[0])).astype(np.float32)
+    if runtime == "torch":
+        from subpixel.study.learning.layers import torch_runs
+
+        made = torch_runs(point, weight, bias, x, wanted, training=what == "training", threads=threads)
+    else:
+        made = _onnx_runs(point, weight, bias, x, wanted, runtime, threads)
+    outputs = {form: made[form]() for form in wanted if form in FORMS}
+    first = next(iter(outputs.values()))
+    for form, y in outputs.items():
+        assert np.abs(y - first).max() < 1e-3, f"{form} computes something else than {next(iter(outputs))}"
+    return {form: made.get(form) for form in (*FORMS, RIVAL)}
+
+
+def _onnx_runs(
+    point: Point,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    x: NDArray[np.float32],
+    wanted: Sequence[str],
+    runtime: str,
+    threads: int,
+) -> dict[str, Run]:
+    from subpixel.runtime.session import open_session
+    from subpixel.study.layer_graphs import onnx_layer
+
+    runs: dict[str, Run] = {}
+    for form in wanted:
+        session = open_session(onnx_layer(point, weight, bias, form), runtime=runtime, threads=threads, precision="f32")
+        runs[form] = lambda session=session: session.run(x)  # type: ignore[misc]
+    return runs

@@ -90,7 +90,7 @@ def plan(scale: int, settings: BudgetSettings, match: Sequence[str] = MATCHES) -
     if "time" in match:
         for seed in range(settings.seeds):
             for runtime in RUNTIMES:
-                for maps in settings.from_the_middle:
+                for maps in settings.timed_maps:
                     runs += [Run(scale, f"equal-ms-{runtime}", maps, family, seed) for family in FAMILIES]
     return runs
 
@@ -191,7 +191,10 @@ def study_budget(
         strangers = {line["data"] for line in results if line["scale"] == scale} - {data.digest}
         if strangers:
             raise InputError(f"{results.path} was made from other training pictures: use the same, or another -o")
-        timed = search(output, (scale,), settings.maps) if "time" in match else None
+        timed = None
+        if "time" in match:
+            how: dict[str, Any] = {"size": settings.time_size, "rounds": settings.time_rounds}
+            timed = search(output, (scale,), settings.timed_maps, threads=torch.get_num_threads(), **how)
         with Progress(f"study budget x{scale}", len(missing), unit="runs") as progress:
             for run in missing:
                 made = make(run, data, settings, results, timed)

@@ -74,13 +74,13 @@ def key_of(scale: int, start: str, seed: int) -> str:
 def summary(line: Line) -> str:
     """A finished run in one line of text."""
     before = f"{line['key']}: index {line['before']['index']:.4f} at the start"
-    if line["after"] is None:
+    if not line["after"]:
         return f"{before}, diverged at step {line['diverged']:,}"
     return f"{before}, {line['after']['index']:.4f} after {line['steps']:,} steps ({line['wall_seconds']:.0f} s)"
 
 
 def _make(start: str, seed: int, data: "StudyData", settings: BudgetSettings) -> Line:
-    from subpixel.study.learning.fit import fit
+    from subpixel.study.learning.fit import error, fit
     from subpixel.study.learning.starts import STARTS, checkerboard, draw
 
     scale = data.scale
@@ -89,7 +89,7 @@ def _make(start: str, seed: int, data: "StudyData", settings: BudgetSettings) ->
     module = draw(start, scale, widths, seed)
     before = checkerboard(module)
     trained = fit(module, data, settings, seed=seed, learning_rate=RATE)
-    after = None if trained["diverged"] is not None else checkerboard(module)
+    lost = trained["diverged"] is not None
     return {
         "start": start,
         "start_is": STARTS[start],
@@ -100,6 +100,7 @@ def _make(start: str, seed: int, data: "StudyData", settings: BudgetSettings) ->
         "weights": module.network.parameter_count,
         "macs_per_lr_pixel": module.network.macs_per_lr_pixel,
         "before": before,
-        "after": after,
+        "after": {} if lost else checkerboard(module),
+        "error": None if lost else error(module, data),
         **trained,
     }

@@ -5,6 +5,8 @@ from typing import Any
 
 from subpixel.errors import UsageError
 
+_MAY_DIFFER = ("maps", "seeds", "longer", "timed", "time_size", "time_rounds")
+
 
 @dataclass(frozen=True)
 class BudgetSettings:
@@ -21,6 +23,9 @@ class BudgetSettings:
             the held-out pictures after `rate_steps` steps from a seed of its own is that family's for all its runs.
         rate_steps: see `rates`.
         longer: how many times the steps two networks learn for as well, to show what the others have left.
+        timed: the budgets at which time is made equal; None for all.
+        time_size: width and height of the LR picture that is timed.
+        time_rounds: of the timing.
         points: how often the held-out pictures are scored in a run.
         held_out_side: of the middle of each held-out picture that is scored on the way, in HR pixels.
     """
@@ -33,6 +38,9 @@ class BudgetSettings:
     rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     rate_steps: int = 1500
     longer: int = 3
+    timed: tuple[int, ...] | None = None
+    time_size: tuple[int, int] = (320, 180)
+    time_rounds: int = 7
     points: int = 20
     held_out_side: int = 288
 
@@ -51,26 +59,29 @@ class BudgetSettings:
         return sorted(self.maps)[len(self.maps) // 2]
 
     @property
-    def from_the_middle(self) -> tuple[int, ...]:
-        """The budgets, the middle one first."""
-        return (self.middle, *(maps for maps in self.maps if maps != self.middle))
+    def timed_maps(self) -> tuple[int, ...]:
+        """The budgets at which time is made equal, the middle one first."""
+        maps = self.maps if self.timed is None else self.timed
+        return tuple(sorted(maps, key=lambda one: one != self.middle))
 
     def recipe(self) -> dict[str, Any]:
         """What two runs must share to be compared, as JSON values; seeds, budgets and longer runs may be added."""
-        shared = {key: value for key, value in asdict(self).items() if key not in ("maps", "seeds", "longer")}
+        shared = {key: value for key, value in asdict(self).items() if key not in _MAY_DIFFER}
         return {**shared, "rates": list(self.rates), "rates_at": self.middle}
 
 
 QUICK = BudgetSettings(
     maps=(2, 3, 4),
-    seeds=3,
-    steps=250,
+    steps=100,
     batch=4,
-    patch=16,
+    patch=12,
     rates=(1e-2,),
     rate_steps=50,
     longer=1,
+    timed=(3,),
+    time_size=(96, 54),
+    time_rounds=3,
     points=10,
     held_out_side=96,
 )
-"""Small enough for a few minutes in all; too short for a plateau, which the report says."""
+"""Small enough for a few minutes in all; far too short for a plateau, which the findings say."""

@@ -28,7 +28,7 @@ PLACES = (("onnxruntime", "forward"), ("openvino", "forward"), ("torch", "forwar
 """(runtime, pass)."""
 
 MOST_MACS = 4e9
-"""A form that multiplies more than this is not timed: it stands as null."""
+"""Layers of which zero insertion multiplies more are left out."""
 LEAST_SECONDS = 2e-3
 """A form that is faster runs several times for one measurement."""
 RNG_SEED = 0
@@ -71,15 +71,18 @@ class Point:
 
 KERNELS = (*((m * s, s) for s in (2, 3, 4) for m in (1, 2, 3)), (3, 2), (5, 2))
 """(K, s): multiples of the stride, and the odd kernels of generators and decoders."""
+QUICK_KERNELS = ((6, 2), (9, 3), (12, 4))
 CHANNELS = ((32, 1), (64, 3), (16, 16), (64, 32))
 SIZES = ((32, 32), (96, 96))
 
 
 def grid(quick: bool = False) -> list[Point]:
-    """Every layer that is timed."""
-    if quick:
-        return [Point(K, s, C, O, (32, 32)) for (K, s), (C, O) in product(((6, 2), (9, 3), (12, 4)), ((32, 1), (16, 16)))]
-    return [Point(K, s, C, O, size) for (K, s), (C, O), size in product(KERNELS, CHANNELS, SIZES)]
+    """Every layer that is timed: those of which no form multiplies more than `MOST_MACS`."""
+    kernels, channels, sizes = (
+        (((6, 2), (9, 3), (12, 4)), CHANNELS[:2], SIZES[:1]) if quick else (KERNELS, CHANNELS, SIZES)
+    )
+    points = [Point(K, s, C, O, size) for (K, s), (C, O), size in product(kernels, channels, sizes)]
+    return [point for point in points if point.macs("zero-insertion") <= MOST_MACS]
 
 
 def study_speed(
@@ -113,9 +116,7 @@ def study_speed(
     ]
     with Progress("study speed", len(missing), unit="layers") as progress:
         for point, runtime, what in missing:
-            runs = {form: run for form, run in _runs(point, runtime, what, threads).items()}
-            ms = {form: None if run is None else value for form, run, value in _timed(runs, rounds)}
-            equal = {form: ms[form] for form in FORMS if ms[form] is not None}
+            ms = timed(ready(point, runtime, what, threads), rounds)
             line = {
                 "key": point.key(runtime, what, threads),
                 "runtime": runtime,
@@ -128,7 +129,7 @@ def study_speed(
                 "threads": threads,
                 "rounds": rounds,
                 "ms": ms,
-                "fastest": min(equal, key=lambda form: equal[form]),
+                "fastest": min(FORMS, key=lambda form: ms[form]),
                 **where,
             }
             results.add(line)
@@ -137,33 +138,30 @@ def study_speed(
     return list(results)
 
 
-def _timed(runs: dict[str, Run | None], rounds: int) -> list[tuple[str, Run | None, float]]:
-    """Median milliseconds of each, in turns; (name, run, ms)."""
+def timed(runs: dict[str, Run], rounds: int) -> dict[str, float]:
+    """Median milliseconds of each, in turns."""
     repeats: dict[str, int] = {}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for name, run in runs.items():
-        if run is not None:
-            run()
-            start = perf_counter()
-            run()
-            repeats[name] = max(1, round(LEAST_SECONDS / max(1e-6, perf_counter() - start)))
+        run()
+        start = perf_counter()
+        run()
+        repeats[name] = max(1, round(LEAST_SECONDS / max(1e-6, perf_counter() - start)))
     for _ in range(rounds):
         for name, run in runs.items():
-            if run is not None:
-                start = perf_counter()
-                for _ in range(repeats[name]):
-                    run()
-                times[name].append(1e3 * (perf_counter() - start) / repeats[name])
-    return [(name, run, round(median(times[name]), 4) if run is not None else 0.0) for name, run in runs.items()]
+            start = perf_counter()
+            for _ in range(repeats[name]):
+                run()
+            times[name].append(1e3 * (perf_counter() - start) / repeats[name])
+    return {name: round(median(values), 4) for name, values in times.items()}
 
 
-def _runs(point: Point, runtime: str, what: str, threads: int) -> dict[str, Run | None]:
-    """The forms of a layer, ready to run, None where one multiplies too much; checked to be equal.
+def ready(point: Point, runtime: str, what: str, threads: int) -> dict[str, Run]:
+    """The forms of a layer and the rival, ready to run; the forms are checked to be equal.
 
     Raises:
         AssertionError: two forms give different numbers.
     """
-    wanted = [form for form in (*FORMS, RIVAL) if point.macs(form) <= MOST_MACS]
     rng = np.random.default_rng(RNG_SEED)
     scale = 1 / (point.kernel * point.inputs**0.5)
     weight = (scale * rng.standard_normal((point.inputs, point.outputs, point.kernel, point.kernel))).astype(np.float32)
@@ -172,14 +170,15 @@ def _runs(point: Point, runtime: str, what: str, threads: int) -> dict[str, Run 
     if runtime == "torch":
         from subpixel.study.learning.layers import torch_runs
 
-        made = torch_runs(point, weight, bias, x, wanted, training=what == "training", threads=threads)
+        runs = torch_runs(point, weight, bias, x, training=what == "training", threads=threads)
     else:
-        made = _onnx_runs(point, weight, bias, x, wanted, runtime, threads)
-    outputs = {form: made[form]() for form in wanted if form in FORMS}
-    first = next(iter(outputs.values()))
-    for form, y in outputs.items():
-        assert np.abs(y - first).max() < 1e-3, f"{form} computes something else than {next(iter(outputs))}"
-    return {form: made.get(form) for form in (*FORMS, RIVAL)}
+        runs = _onnx_runs(point, weight, bias, x, runtime, threads)
+    expected = runs["transposed"]()
+    for form in FORMS:
+        y = runs[form]()
+        assert y.shape == expected.shape, f"{form} gives another size"
+        assert np.abs(y - expected).max() < 1e-3, f"{form} computes something else"
+    return runs
 
 
 def _onnx_runs(
@@ -187,7 +186,6 @@ def _onnx_runs(
     weight: NDArray[np.float32],
     bias: NDArray[np.float32],
     x: NDArray[np.float32],
-    wanted: Sequence[str],
     runtime: str,
     threads: int,
 ) -> dict[str, Run]:
@@ -195,7 +193,7 @@ def _onnx_runs(
     from subpixel.study.layer_graphs import onnx_layer
 
     runs: dict[str, Run] = {}
-    for form in wanted:
+    for form in (*FORMS, RIVAL):
         session = open_session(onnx_layer(point, weight, bias, form), runtime=runtime, threads=threads, precision="f32")
         runs[form] = lambda session=session: session.run(x)  # type: ignore[misc]
     return runs

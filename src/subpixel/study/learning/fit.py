@@ -174,3 +174,11 @@ def _judge_set(module: torch.nn.Module, pairs: list[Pair], r: int) -> dict[str, 
         guess = np.floor(np.clip(hr, 0, 255) + 0.5)
         images[pair.name] = round(psnr(guess[r:-r, r:-r], pair.hr[r:-r, r:-r]), 4)
     return {"mean": round(sum(images.values()) / len(images), 4), "images": images}
+
+
+def error(module: torch.nn.Module, data: StudyData) -> float | None:
+    """Mean squared error over the middles of the held-out pictures, white being 1; None without any."""
+    if not data.held_out:
+        return None
+    images: dict[str, float] = _judge_set(module, data.held_out, data.scale)["images"]
+    return round(sum(10 ** (-value / 10) for value in images.values()) / len(images), 9)

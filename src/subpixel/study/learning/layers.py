@@ -1,6 +1,6 @@
 """The three forms of a layer as PyTorch modules, forward alone or with the backward pass that training needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +20,11 @@ def torch_runs(
     weight: NDArray[np.float32],
     bias: NDArray[np.float32],
     x: NDArray[np.float32],
-    wanted: Sequence[str],
     *,
     training: bool,
     threads: int,
 ) -> dict[str, Callable[[], Any]]:
-    """Every wanted form, ready to run: it returns the output as an array; `training` adds the gradients of input and
+    """Every form, ready to run: it returns the output as an array; `training` adds the gradients of input and
     parameters."""
     torch.set_num_threads(threads)
     p, a = point.padding
@@ -41,7 +40,7 @@ def torch_runs(
         "upscale-convolve": _Rival(point, layer),
     }
     run = _trained if training else _forward
-    return {form: run(modules[form], torch.from_numpy(x)) for form in wanted}
+    return {form: run(module, torch.from_numpy(x)) for form, module in modules.items()}
 
 
 class _Rival(nn.Module):

@@ -1,19 +1,16 @@
-"""What the numbers say, in plain sentences made by the program: holds, does not hold, undecided, or missing."""
+"""What budget.jsonl says: who is better at equal cost, why, and whether they had stopped learning."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-from subpixel.media.atomic import write_atomically
-from subpixel.study.budget import CONTROLS, budget_of, missing_runs, plan
+from subpixel.study.budget import CONTROLS, TIMED, budget_of, missing_runs, plan
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.families import AT_HR, FAMILIES
+from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
 
-FILE = "findings.json"
 OURS = "shuffle-last"
 ALIKE = 0.05
 """dB within which two families are called alike, if the whole interval lies there."""
@@ -21,35 +18,14 @@ LEVEL_GAIN = 0.05
 """dB that a run may gain in the last quarter of its steps and still count as being on its plateau."""
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """One finding.
-
-    Attributes:
-        part: budget, causes or plateau.
-        scale: r.
-        matching: what was made equal.
-        budget: in maps of the network that sets it; None where the sentence is about all of them.
-        verdict: on the claim that the text names.
-        text: the sentence.
-    """
-
-    part: str
-    scale: int
-    matching: str
-    budget: int | None
-    verdict: Verdict
-    text: str
-
-
 def findings(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSettings) -> dict[str, Any]:
     """Everything that budget.jsonl says, as JSON values: cells, comparisons, sentences and missing (keys of runs)."""
     sentences: list[Sentence] = []
     comparisons: list[dict[str, Any]] = []
     for scale in scales:
-        matchings = ["equal-macs", *sorted({x["matching"] for x in lines if x["matching"].startswith("equal-ms")})]
+        matchings = ["equal-macs", *sorted({x["matching"] for x in lines if x["matching"].startswith(TIMED)})]
         for matching in matchings:
-            for maps in settings.maps:
+            for maps in settings.maps if matching == "equal-macs" else settings.timed_maps:
                 place = Place(scale, matching, maps)
                 sentences += about_place(lines, place)
                 for family in FAMILIES:
@@ -67,11 +43,6 @@ def findings(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSetti
         "missing": [run.key for run in missing_runs(lines, scales, settings)],
         "planned": sum(len(plan(scale, settings)) for scale in scales),
     }
-
-
-def write_findings(folder: Path, found: dict[str, Any]) -> None:
-    """Write findings.json, whole or not at all."""
-    write_atomically(folder / FILE, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
 
 
 def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:
@@ -118,7 +89,7 @@ def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:
             sentences.append(say("missing", f"{claim}: missing, too few runs of {name}."))
             continue
         verdict = alike(one) if name == "deconvolution-last" else one.verdict()
-        sentences.append(say(verdict, f"{claim}{_ending(verdict)} {OURS} less {name} is {_numbers(one)}."))
+        sentences.append(say(verdict, f"{claim}{ending(verdict)} {OURS} less {name} is {_numbers(one)}."))
     return sentences
 
 
@@ -149,7 +120,7 @@ def about_causes(lines: Sequence[Line], scale: int, settings: BudgetSettings) ->
             text = f"{claim}: missing, " + (f"{control} {diverged}." if diverged else f"too few runs of {control}.")
         else:
             verdict = alike(one) if control == "tied-phases" else one.verdict()
-            text = f"{claim}{_ending(verdict)} {control} less {rival} is {_numbers(one)}."
+            text = f"{claim}{ending(verdict)} {control} less {rival} is {_numbers(one)}."
         sentences.append(Sentence("causes", scale, "control", settings.middle, verdict, f"{where}: {text}"))
     return sentences
 
@@ -173,7 +144,7 @@ def about_plateau(lines: Sequence[Line], scale: int, settings: BudgetSettings) -
     late = sum(gain > LEVEL_GAIN for gain in gains.values())
     verdict: Verdict = "does not hold" if late else "holds"
     text = (
-        f"{claim}{_ending(verdict)} {late} of {len(gains)} runs gained over {LEVEL_GAIN} dB on the held-out pictures"
+        f"{claim}{ending(verdict)} {late} of {len(gains)} runs gained over {LEVEL_GAIN} dB on the held-out pictures"
         f" in the last quarter of their steps; the most is {gains[most]:+.3f} dB ({most}).{more}"
     )
     return Sentence("plateau", scale, "all", None, verdict, text)
@@ -195,10 +166,6 @@ def alike(one: Comparison) -> Verdict:
     return "does not hold" if one.low > ALIKE or one.high < -ALIKE else "undecided"
 
 
-def _ending(verdict: Verdict) -> str:
-    return ":" if verdict == "holds" else f": {verdict};"
-
-
 def _numbers(one: Comparison) -> str:
     """A comparison in words."""
     ends = "" if one.low is None else f" (95 % interval {one.low:+.3f} to {one.high:+.3f}, {one.seeds} seeds)"
@@ -208,8 +175,10 @@ def _numbers(one: Comparison) -> str:
 
 def _where(place: Place) -> str:
     macs = budget_of(place.scale, place.budget).macs_per_lr_pixel
-    what = {"equal-macs": "multiplications"}.get(place.matching, f"multiplications' time on {place.matching[9:]}")
-    return f"×{place.scale}, {macs:,} {what} for each LR pixel"
+    if place.matching.startswith(TIMED):
+        runtime = place.matching.removeprefix(TIMED)
+        return f"×{place.scale}, the time of {macs:,} multiplications for each LR pixel on {runtime}"
+    return f"×{place.scale}, {macs:,} multiplications for each LR pixel"
 
 
 def _diverged(runs: Sequence[Line]) -> str:

@@ -1,0 +1,39 @@
+"""findings.json, from the result files beside it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from subpixel.media.atomic import write_atomically
+from subpixel.study import budget, initialisation, power, speed
+from subpixel.study.findings.budget import findings
+from subpixel.study.findings.initialisation import about_starts
+from subpixel.study.findings.power import about_power
+from subpixel.study.findings.speed import about_speed
+from subpixel.study.results import ResultFile
+from subpixel.study.settings import BudgetSettings
+
+FILE = "findings.json"
+
+
+def write_findings_of(folder: Path, scales: Sequence[int], settings: BudgetSettings) -> dict[str, Any]:
+    """Read every result file of a folder, and write findings.json beside them; returns what was written.
+
+    Raises:
+        InputError: a file is no result file.
+        OutputError: findings.json cannot be written.
+    """
+    files = (budget.FILE, power.FILE, initialisation.FILE, speed.FILE)
+    runs, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
+    found = findings(runs, scales, settings)
+    others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
+    found["sentences"] += [asdict(sentence) for sentence in others]
+    write_findings(folder, found)
+    return found
+
+
+def write_findings(folder: Path, found: dict[str, Any]) -> None:
+    """Write findings.json, whole or not at all."""
+    write_atomically(folder / FILE, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())

@@ -1,0 +1,63 @@
+"""`subpixel study`: every part in turn, what they say, and the page."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from subpixel.study import initialisation, power, speed
+from subpixel.study.budget import study_budget
+from subpixel.study.drawn import write_drawn
+from subpixel.study.findings import write_findings_of
+from subpixel.study.settings import QUICK, BudgetSettings
+
+PAGE = "report.html"
+
+
+def study_everything(
+    folders: Sequence[Path],
+    benchmarks: Sequence[Path],
+    output: Path,
+    *,
+    quick: bool = False,
+    scales: Sequence[int] = (3, 2, 4),
+    pictures: Path | None = None,
+    held_out: tuple[str, ...] = (),
+    threads: int = 1,
+    shown: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Make every run that the folder `output` lacks, then findings.json and report.html in it.
+
+    Args:
+        folders, pictures, held_out, benchmarks: as `study_budget`'s; without folders, and without benchmarks,
+            computed pictures take their place, which the report names.
+        quick: everything at small size; equal time at the middle budget of the first scale alone.
+
+    Returns:
+        What findings.json holds.
+
+    Raises:
+        InputError: pictures that cannot be used; result files made with other settings or pictures.
+    """
+    from subpixel.study.report import write_report
+
+    settings = QUICK if quick else BudgetSettings()
+    if not folders or not benchmarks:
+        learn, judge, names = write_drawn(output / "pictures")
+        if not folders:
+            shown("no folder of pictures was given: the networks learn from computed ones, unlike photographs")
+            folders, held_out, pictures = (learn,), names, None
+        if not benchmarks:
+            shown("no --benchmark was given: the networks are judged on computed pictures")
+            benchmarks = (judge,)
+    power.study_power(output, scales=scales, settings=power.QUICK if quick else None, threads=threads, shown=shown)
+    speed.study_speed(output, points=speed.grid(quick), threads=threads, rounds=3 if quick else 7, shown=shown)
+    given: dict[str, Any] = {"pictures": pictures, "held_out": held_out, "threads": threads, "shown": shown}
+    starts = settings if quick else initialisation.FULL
+    initialisation.study_initialisation(folders, benchmarks, output, scales=scales, settings=starts, **given)
+    study_budget(folders, benchmarks, output, scales=scales, match=("macs",), settings=settings, **given)
+    study_budget(
+        folders, benchmarks, output, scales=scales[:1] if quick else scales, match=("time",), settings=settings, **given
+    )
+    found = write_findings_of(output, scales, settings)
+    write_report(output, output / PAGE)
+    return found

@@ -45,6 +45,7 @@ for (const [id, value] of Object.entries(arguments[0])) {
 const text = (id) => document.getElementById(`try-${id}`).textContent;
 return {verdict: text("verdict"), hidden: document.getElementById("try-results").hidden, filters: text("filters"),
   y: ["transposed", "subpixel", "lr"].map((form) => text(`y-${form}`)),
+  split: document.querySelector("#try-split-text")?.textContent,
   drawn: ["transposed", "subpixel", "lr"].map((form) => text(`draw-${form}`)),
   k: text("k-value"), s: text("s-value"), p: text("p-value"), most: document.getElementById("try-p").max};
 """
@@ -82,7 +83,21 @@ def test_it_computes_what_the_algebra_computes(browser, page):
         said = [f"map {i}: {join(weights) if weights else 'no weight, so zeros'}" for i, weights in enumerate(filters)]
         assert shown["filters"] == "; ".join(said)
         assert all(str(int(value)) in drawn for drawn in shown["drawn"] for value in y)
+        assert shown["split"] == split_said(len(f), s, p)
     assert browser.complaints() == []
+
+
+def split_said(K, s, p):
+    """The split in two dimensions, of a sub-pixel kernel with the weights 1, 2, …"""
+    weight = np.arange(1, K * K + 1).reshape(1, 1, K, K)
+    kernel = lift(transposed_convolution(weight[..., ::-1, ::-1], stride=s, padding=p)).kernel[0, :, :, 0]
+    said = []
+    for dy in range(s):
+        for dx in range(s):
+            rows = [[int(w) for w in row if w] for row in kernel[dy, dx]]
+            rows = [row for row in rows if row]
+            said.append(f"phase {dy}, {dx}: {' / '.join(map(join, rows)) if rows else 'none'}")
+    return f"{'; '.join(said)}."
 
 
 def join(values):

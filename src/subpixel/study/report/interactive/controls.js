@@ -46,6 +46,7 @@
     at("draw-transposed").innerHTML = drawTransposed(x.values, f.values, s, p);
     at("draw-subpixel").innerHTML = drawSubpixel(x.values, f.values, s, p);
     at("draw-lr").innerHTML = drawLR(x.values, f.values, s, p);
+    at("draw-split").innerHTML = drawSplit(f.values.length, s, p);
     at("key").innerHTML = f.values.map((weight, k) => `<span class="weight w${k % COLOURS}">${weight}</span>`).join("");
     at("filters").textContent = forms.lr.taps.map((filter, phase) =>
       `map ${phase}: ${filter.length ? list(filter.map((tap) => tap.weight)) : "no weight, so zeros"}`).join("; ");

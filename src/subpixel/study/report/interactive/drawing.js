@@ -77,3 +77,34 @@ function drawLR(x, f, s, p) {
   return svg("try-lr", "LR convolution and shuffle, drawn",
     `${s} filters: ${filters}. Their maps: ${maps.map(list).join("; ")}. In turns: y = ${list(y)}.`, width, 224, parts);
 }
+
+function drawSplit(K, s, p) {
+  const kernels = splitKernel(K, s, p), parts = [], size = 24, gap = 14;
+  const high = kernels.map((row) => Math.max(...row.map((kernel) => kernel.length)));
+  const wide = kernels[0].map((kernel) => (kernel[0] ?? []).length);
+  const left = K * size + 40;
+  const cell = (x, y, weight, phase) => {
+    parts.push(`<rect class="f${phase % COLOURS}" x="${x}" y="${y}" width="${size}" height="${size}" rx="2"/>`);
+    parts.push(`<text class="small" x="${x + size / 2}" y="${y + 16}">${weight}</text>`);
+  };
+  let top = TOP;
+  const said = [];
+  kernels.forEach((row, dy) => {
+    let x = left;
+    row.forEach((kernel, dx) => {
+      kernel.forEach((weights, i) => weights.forEach((weight, j) => {
+        cell(x + j * size, top + i * size, weight, dy * s + dx);
+        cell(4 + ((weight - 1) % K) * size, TOP + Math.floor((weight - 1) / K) * size, weight, dy * s + dx);
+      }));
+      said.push(`phase ${dy}, ${dx}: ${kernel.length && kernel[0].length ? kernel.map(list).join(" / ") : "none"}`);
+      x += wide[dx] * size + (wide[dx] ? gap : 0);
+    });
+    top += high[dy] * size + (high[dy] ? gap : 0);
+  });
+  const middle = TOP + (K * size) / 2, end = left - 12;
+  parts.push(`<path class="arrow" d="M${K * size + 12} ${middle}L${end - 4} ${middle}"/>`);
+  parts.push(`<path class="tip" d="M${end} ${middle}L${end - 7} ${middle - 4}L${end - 7} ${middle + 4}z"/>`);
+  const width = left + wide.reduce((sum, columns) => sum + columns * size + (columns ? gap : 0), 0);
+  return svg("try-split", `A kernel of ${K}×${K} at stride ${s} falls into ${s * s}`, `${said.join("; ")}.`,
+    width, Math.max(top, K * size + 2 * TOP), parts);
+}

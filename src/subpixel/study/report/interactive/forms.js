@@ -42,3 +42,11 @@ function lrForm(x, f, s, p) {
   const y = Array.from({length}, (_, j) => maps[j % s][Math.floor(j / s)]);
   return {taps, maps, sites, y, products: sites * f.length};
 }
+
+// In two dimensions: the K×K weights of the sub-pixel kernel, numbered row by row from 1, by the phase that they serve.
+// Weight k' along an axis is weight K - 1 - k' of the transposed convolution, which serves phase (K - 1 - k' - p) mod s.
+function splitKernel(K, s, p) {
+  const along = Array.from({length: s}, () => []);
+  for (let k = 0; k < K; k++) along[(((K - 1 - k - p) % s) + s) % s].push(k);
+  return along.map((rows) => along.map((columns) => rows.map((y) => columns.map((x) => y * K + x + 1))));
+}

@@ -1,6 +1,7 @@
 """A network together with its weights and their story."""
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,11 @@ from subpixel.models.zoo import MAX_SCALE, ZOO, build, describe
 if TYPE_CHECKING:
     import onnx
 
+    from subpixel.models.int8 import Ranges
+
 WEIGHTS = Path(__file__).parent / "weights"
-BF16_MAY_COST = 0.05  # dB
+# What a precision may cost in dB, on every set that the header has figures of, to be taken by `auto`.
+MAY_COST = {"bf16": 0.05, "int8": 0.1}
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,33 @@ class TrainedNetwork:
         return self.network.scale
 
     @property
-    def bf16_is_close(self) -> bool:
-        """Whether bf16 costs less than 0.05 dB on every set that the header has figures of."""
+    def close_precisions(self) -> tuple[str, ...]:
+        """Those that cost next to nothing (`MAY_COST`) on every set that the header has figures of."""
         figures = self.header.get("figures") or []
-        losses = [f["psnr"] - f["bf16_psnr"] for f in figures if isinstance(f.get("bf16_psnr"), float)]
-        return bool(figures) and len(losses) == len(figures) and max(losses) < BF16_MAY_COST
+        close = []
+        for precision, may_cost in MAY_COST.items():
+            key = f"{precision}_psnr"
+            losses = [f["psnr"] - f[key] for f in figures if isinstance(f.get(key), float)]
+            if figures and len(losses) == len(figures) and max(losses) < may_cost:
+                close.append(precision)
+        return tuple(close)
+
+    @property
+    def int8_ranges(self) -> "Ranges | None":
+        """What calibration found of each convolution's input; None where there was none."""
+        stated = self.header.get("int8")
+        return None if stated is None else {name: (least, most) for name, (least, most) in stated["ranges"].items()}
 
     def to_onnx(self) -> "onnx.ModelProto":
         """The ONNX graph: float32 "lr" [N, 1, H, W] to "hr" [N, 1, rH, rW], Y / 255, the story inside."""
         return self._graph
+
+    def to_int8(self) -> "onnx.ModelProto | None":
+        """The same with its convolutions in eight bits; None where the weights were not calibrated."""
+        from subpixel.models.int8 import int8_graph
+
+        ranges = self.int8_ranges
+        return None if ranges is None else int8_graph(self._graph, ranges)
 
     @cached_property
     def _graph(self) -> "onnx.ModelProto":
@@ -96,7 +118,23 @@ def read_weights(path: str | Path) -> TrainedNetwork:
             raise InputError(f"{path} holds no float32 {name!r} of shape {shape}: the file is damaged")
         if not np.isfinite(tensors[name]).all():
             raise InputError(f"{path} holds values in {name!r} that are no numbers: train it anew")
+    if not _ranges_are_whole(header.get("int8")):
+        raise InputError(f"{path} states ranges for eight bits that are none: calibrate or train it anew")
     return TrainedNetwork(network, {name: tensors[name] for name in network.parameters()}, header)
+
+
+def _ranges_are_whole(stated: object) -> bool:
+    """Nothing, or for each name two finite numbers in order."""
+    if stated is None:
+        return True
+    ranges = stated.get("ranges") if isinstance(stated, dict) else None
+    return isinstance(ranges, dict) and all(
+        isinstance(ends, list)
+        and len(ends) == 2
+        and all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
+        and ends[0] < ends[1]
+        for ends in ranges.values()
+    )
 
 
 def _network_of(path: Path, stated: dict[str, Any]) -> Network:

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -30,20 +30,26 @@ _SIZES = ((64, 64), (64, 128), (192, 320), (384, 640))  # multiples of 64, which
 
 
 def choose(
-    graph: "onnx.ModelProto", threads: int, runtimes: Sequence[str] = CANDIDATES, precisions: Sequence[str] = ("f32",)
+    graphs: Mapping[str, "onnx.ModelProto"], threads: int, runtimes: Sequence[str] = CANDIDATES
 ) -> tuple[str, str]:
-    """Runtime and precision of the fastest of the installed ones that take this graph.
+    """Runtime and precision of the fastest of the installed ones that take a network.
+
+    Args:
+        graphs: the network's graph by precision.
+        threads: of a run.
+        runtimes: by name.
 
     Raises:
         InputError: none of them takes it; the message is the first one's.
-        UsageError: bf16 without OpenVINO.
+        UsageError: a lower precision without OpenVINO.
     """
-    # Another runtime than OpenVINO computes in f32 alone; a bf16 that the processor lacks refuses when it is opened.
-    every = [(name, precision) for precision in precisions for name in runtimes]
+    # Another runtime than OpenVINO computes in f32 alone; what the processor lacks is refused when it is opened.
+    every = [(name, precision) for precision in graphs for name in runtimes]
     candidates = [(name, p) for name, p in every if installed(name) and (p == "f32" or name == "openvino")]
-    if not candidates and "bf16" in precisions:
+    if not candidates and "f32" not in graphs:
         raise UsageError(
-            "precision bf16 needs openvino, which is not installed: pip install openvino, or leave precision at f32"
+            f"precision {next(iter(graphs))} needs openvino, which is not installed: pip install openvino, "
+            "or leave precision at f32"
         )
     if len(candidates) == 1:
         return candidates[0]
@@ -53,7 +59,7 @@ def choose(
         "threads": threads,
         "candidates": candidates,
         "sizes": _SIZES,
-        "graph": _fingerprint(graph),
+        "graphs": {precision: _fingerprint(graph) for precision, graph in graphs.items()},
     }
     digest = sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:24]
     path = cache_folder() / "runtime" / f"{digest}.json"
@@ -62,7 +68,7 @@ def choose(
         answer = (str(noted["runtime"]), str(noted["precision"]))
         if answer in candidates:
             return answer
-    milliseconds = _measure(graph, candidates, threads)
+    milliseconds = _measure(graphs, candidates, threads)
     answer = min(milliseconds, key=lambda candidate: milliseconds[candidate])
     with suppress(OSError):  # nowhere to remember it: measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,18 +86,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SUBPIXEL_CACHE") or platformdirs.user_cache_dir("subpixel", appauthor=False))
 
 
-def _measure(graph: "onnx.ModelProto", candidates: list[tuple[str, str]], threads: int) -> dict[tuple[str, str], float]:
+def _measure(
+    graphs: Mapping[str, "onnx.ModelProto"], candidates: list[tuple[str, str]], threads: int
+) -> dict[tuple[str, str], float]:
     """Median milliseconds of each candidate that works, in turns, at the largest size that fits the budget.
 
     A size that the network refuses ends the measuring; if none takes the smallest, the first that opens is
     all there is to know.
     """
+    graph = next(iter(graphs.values()))  # the same sizes in any precision
     opened: list[tuple[str, str]] = []
     sessions: dict[tuple[str, str], Session] = {}
     refusal: SubpixelError | None = None
     for candidate in candidates:
         try:
-            session = open_on(candidate[0], graph, threads, candidate[1])
+            session = open_on(candidate[0], graphs[candidate[1]], threads, candidate[1])
             opened.append(candidate)
             _time(session, _picture(graph, _SIZES[0]))
             sessions[candidate] = session

@@ -114,7 +114,7 @@ class PlaneSession:
 
     Attributes:
         runtime: "onnxruntime" or "openvino".
-        precision: "f32" or "bf16".
+        precision: "f32", "bf16" or "int8".
     """
 
     def __init__(self, graph: onnx.ModelProto, runtime: str, workers: int, precision: str = "f32") -> None:
@@ -153,7 +153,7 @@ class PlaneSession:
         options = {
             "INFERENCE_NUM_THREADS": workers,
             "NUM_STREAMS": workers,
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": on_openvino.hint(self.precision),
             "ENABLE_CPU_PINNING": False,  # the encoder wants its share of every core
         }
         try:

@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import onnx
 
 RUNTIMES = ("onnxruntime", "openvino", "torch")
-PRECISIONS = ("f32", "bf16")
+PRECISIONS = ("f32", "bf16", "int8")
 MAX_THREADS = 256  # far more, and the runtimes fail or end the process
 
 
@@ -26,7 +27,7 @@ class Session(ABC):
     Attributes:
         runtime: "onnxruntime", "openvino" or "torch".
         threads: how many threads a run uses.
-        precision: "f32" or "bf16", that of the arithmetic; arrays are float32 either way.
+        precision: "f32", "bf16" or "int8", that of the arithmetic; arrays are float32 in any case.
     """
 
     runtime: str
@@ -63,7 +64,8 @@ def open_session(
     runtime: str = "auto",
     threads: int | None = None,
     precision: str = "auto",
-    bf16_is_close: bool = False,
+    close: Sequence[str] = (),
+    int8: "onnx.ModelProto | None" = None,
 ) -> Session:
     """Make a graph ready to run.
 
@@ -72,9 +74,10 @@ def open_session(
         runtime: "onnxruntime", "openvino", "torch", or "auto": the faster of the first two, measured once
             per machine and remembered.
         threads: default: one for every physical core this process may use.
-        precision: "f32", "bf16" (OpenVINO, on processors that compute in it), or "auto": f32, or where
-            `bf16_is_close` the faster of the two, measured once per machine and remembered.
-        bf16_is_close: the caller knows that bf16 costs this network next to nothing.
+        precision: "f32"; "bf16" (OpenVINO, on processors that compute in it); "int8" (OpenVINO, where `int8` is
+            given); or "auto": the fastest of f32 and those that are `close`, measured once per machine and remembered.
+        close: precisions of which the caller knows that they cost this network next to nothing.
+        int8: the graph with its convolutions in eight bits, where the network was calibrated.
 
     Raises:
         UsageError: an unknown runtime or precision, or one that this machine does not have.
@@ -94,13 +97,16 @@ def open_session(
     if precision != "auto":
         precisions: tuple[str, ...] = (precision,)
     else:
-        precisions = PRECISIONS if bf16_is_close and runtime in ("auto", "openvino") else ("f32",)
+        precisions = ("f32", *close) if runtime in ("auto", "openvino") else ("f32",)
+    if precision == "int8" and int8 is None:
+        raise UsageError("precision int8 needs a network that was calibrated for it, and this one was not: use f32")
+    graphs = {precision: int8 if int8 and precision == "int8" else graph for precision in precisions}
     if runtime != "auto" and len(precisions) == 1:
-        return open_on(runtime, graph, threads, precisions[0])
+        return open_on(runtime, graphs[precisions[0]], threads, precisions[0])
     from subpixel.runtime.choice import CANDIDATES, choose
 
-    runtime, precision = choose(graph, threads, CANDIDATES if runtime == "auto" else (runtime,), precisions)
-    return open_on(runtime, graph, threads, precision)
+    runtime, precision = choose(graphs, threads, CANDIDATES if runtime == "auto" else (runtime,))
+    return open_on(runtime, graphs[precision], threads, precision)
 
 
 def installed(runtime: str) -> bool:
@@ -109,13 +115,13 @@ def installed(runtime: str) -> bool:
 
 
 def open_on(runtime: str, graph: "onnx.ModelProto", threads: int, precision: str) -> Session:
-    """Open a session on one named runtime; arguments as in `open_session`, already resolved."""
+    """Open a session on one named runtime; arguments as in `open_session`, already resolved (int8: that graph)."""
     if not installed(runtime):
         if runtime == "torch":
             raise MissingExtra("runtime torch needs PyTorch: pip install 'subpixel[torch]'")
         raise MissingExtra(f"runtime {runtime} is not installed here: pip install {runtime}, or use runtime auto")
-    if precision == "bf16" and runtime != "openvino":
-        raise UsageError(f"precision bf16 needs the runtime openvino, not {runtime}")
+    if precision != "f32" and runtime != "openvino":
+        raise UsageError(f"precision {precision} needs the runtime openvino, not {runtime}")
     if runtime == "onnxruntime":
         from subpixel.runtime.on_onnxruntime import OnnxRuntimeSession
 

@@ -25,19 +25,25 @@ def write_figures(weights: Path, folders: Sequence[Path]) -> None:
 
 
 def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
-    """PSNR in dB and SSIM under the papers' protocol, bicubic's beside them; in bf16 too, or None without the means."""
+    """PSNR in dB and SSIM under the papers' protocol, bicubic's beside them; in bf16 and int8 too, or None without the
+    means."""
     ours = evaluate(folder, weights, scale, protocol=PAPERS, runtime="onnxruntime", precision="f32")
     bicubic = evaluate(folder, "bicubic", scale, protocol=PAPERS)
-    try:
-        bf16 = evaluate(folder, weights, scale, protocol=PAPERS, runtime="openvino", precision="bf16")["psnr"]
-    except (UsageError, MissingExtra):
-        bf16 = None
+
+    def lower(precision: str) -> float | None:
+        try:
+            result = evaluate(folder, weights, scale, protocol=PAPERS, runtime="openvino", precision=precision)
+        except (UsageError, MissingExtra):
+            return None
+        return float(result["psnr"])
+
     return {
         "set": folder.name,
         "protocol": ours["protocol"],
         "psnr": ours["psnr"],
         "ssim": ours["ssim"],
-        "bf16_psnr": bf16,
+        "bf16_psnr": lower("bf16"),
+        "int8_psnr": lower("int8"),
         "bicubic_psnr": bicubic["psnr"],
         "bicubic_ssim": bicubic["ssim"],
     }

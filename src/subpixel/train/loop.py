@@ -17,6 +17,7 @@ from subpixel.models.files import write_tensors
 from subpixel.models.module import NetworkModule
 from subpixel.models.zoo import build
 from subpixel.progress import Progress
+from subpixel.train.calibrate import calibrated
 from subpixel.train.checkpoint import load_checkpoint, load_initial, save_checkpoint
 from subpixel.train.config import TrainConfig
 from subpixel.train.descent import Descent
@@ -124,7 +125,8 @@ def train(config: TrainConfig) -> TrainResult:
         "figures": [],
     }
     descent.finish()
-    write_tensors(config.output, module.weights(), header)
+    weights, int8 = calibrated(network, module.weights(), data.learn)
+    write_tensors(config.output, weights, header | ({"int8": int8} if int8 else {}))
     if config.figures:
         write_figures(config.output, config.figures)
     config.checkpoint.unlink(missing_ok=True)

@@ -46,7 +46,8 @@ def upscale(
         size: instead of a scale, width and height: (1920, 1080), "1920x1080", "1920x" or "x1080".
         runtime: "auto", "onnxruntime", "openvino" or "torch".
         threads: default: every physical core this process may use.
-        precision: "f32", "bf16", or "auto": bf16 where it costs a model of ours next to nothing and is faster.
+        precision: "f32", "bf16", "int8", or "auto": a lower one where it costs a model of ours next to nothing and is
+            faster.
         channels, value_range, colour: what an ONNX file takes, where it cannot be found out;
             see `upscaler.open_upscaler`.
         max_megapixels: the largest result.

@@ -46,7 +46,7 @@ class Upscaler(ABC):
     name: of the model, or the file's name.
     scale: HR pixels for each LR pixel, per axis.
     runtime: what computes it: "onnxruntime", "openvino", "torch" or "numpy".
-    precision: of its arithmetic, "f32" or "bf16".
+    precision: of its arithmetic, "f32", "bf16" or "int8".
     halo: LR pixels around a tile that its result depends on; None where that is not known.
     seconds: that this thread has spent in the network so far.
 
@@ -315,9 +315,9 @@ def open_upscaler(
     graph = network.to_onnx()
     white = describe(network.name).value_range[1]
     contract = Contract(network.scale, 1, "y", white, halo=halo(graph))
-    return NetworkUpscaler(
-        network.name, open_session(graph, **settings, bf16_is_close=network.bf16_is_close), contract, graph
-    )
+    int8 = network.to_int8()
+    session = open_session(graph, **settings, close=network.close_precisions, int8=int8)
+    return NetworkUpscaler(network.name, session, contract, int8 if session.precision == "int8" else graph)
 
 
 def trained_network(model: str | Path, scale: int | None = None) -> "TrainedNetwork":

@@ -128,7 +128,8 @@ def test_torch_leaves_the_process_its_threads_and_refuses_by_name(espcn_graph):
     ("options", "message"),
     [
         ({"runtime": "tensorrt"}, "unknown runtime 'tensorrt': choose auto, onnxruntime, openvino, torch"),
-        ({"precision": "int8"}, "unknown precision 'int8': choose auto, f32, bf16"),
+        ({"precision": "int4"}, "unknown precision 'int4': choose auto, f32, bf16, int8"),
+        ({"precision": "int8"}, "precision int8 needs a network that was calibrated for it, and this one was not"),
         ({"threads": 0}, "threads must be from 1 to 256, not 0"),
         ({"threads": 257}, "threads must be from 1 to 256, not 257"),
         ({"runtime": "onnxruntime", "precision": "bf16"}, "bf16 needs the runtime openvino, not onnxruntime"),
@@ -245,7 +246,7 @@ def test_auto_takes_bf16_only_where_it_is_close_and_faster(espcn_graph, cache, m
     monkeypatch.setattr(choice, "_measure", measure)
     opened = []
     monkeypatch.setattr(session_module, "open_on", lambda *arguments: opened.append(arguments))
-    open_session(espcn_graph(2), runtime=runtime, threads=1, bf16_is_close=True)
+    open_session(espcn_graph(2), runtime=runtime, threads=1, close=("bf16",))
     assert ("openvino", "bf16") in asked[0]
     assert ("onnxruntime", "bf16") not in asked[0]
     assert (opened[0][0], opened[0][3]) == ("openvino", "bf16") if bf16 < 1 else opened[0][3] == "f32"
@@ -280,7 +281,7 @@ def test_auto_passes_over_a_runtime_that_refuses_the_graph(espcn_graph, cache, m
         return session_module.open_on(name, *arguments)
 
     monkeypatch.setattr(choice, "open_on", open_on)
-    assert choice.choose(espcn_graph(2), 1) == (({"onnxruntime", "openvino"} - {broken}).pop(), "f32")
+    assert choice.choose({"f32": espcn_graph(2)}, 1) == (({"onnxruntime", "openvino"} - {broken}).pop(), "f32")
 
 
 def u_net(multiple):

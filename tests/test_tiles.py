@@ -24,7 +24,7 @@ from subpixel.upscaling.upscaler import open_upscaler
 SHIPPED = [(name, scale) for name, model in ZOO.items() for scale in model.shipped]
 WAYS = [
     (name, precision)
-    for name, precision in (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
+    for name, precision in (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"), ("openvino", "int8"))
     if installed(name)
 ]
 
@@ -33,7 +33,7 @@ def opened(model, scale, runtime, precision, threads):
     try:
         return open_upscaler(model, scale, runtime=runtime, precision=precision, threads=threads)
     except UsageError as error:
-        pytest.skip(str(error))  # bf16 on a processor without it
+        pytest.skip(str(error))  # bf16 or int8 on a processor without it
 
 
 def random_picture(rng, height, width, channels, bits):

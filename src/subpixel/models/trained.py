@@ -132,7 +132,7 @@ def _ranges_are_whole(stated: object) -> bool:
         isinstance(ends, list)
         and len(ends) == 2
         and all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
-        and ends[0] < ends[1]
+        and ends[0] <= ends[1]
         for ends in ranges.values()
     )
 

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     import onnx
 
 PERCENTILE = 99.997  # of an input's values that lie inside its range; the rest is clipped
-_CROP, _PICTURES = 192, 48  # LR pixels a side, and how many pictures: 1.8 million values a map
+_CROP, _PICTURES = 192, 48  # LR pixels a side at most, and how many pictures: 1.8 million values a map
 
 
 def calibrated(network: Network, weights: Weights, pictures: Sequence[Pair]) -> tuple[Weights, dict[str, Any] | None]:
-    """The weights with maps of equal range, and what goes into the header; as they were and None where the network is
-    no plain stack of convolutions at LR.
+    """The weights with maps of equal range, which compute the same, and what goes into the header.
+
+    Its keys: ranges, method, pictures. The weights as they were and None where the network is no plain stack of
+    convolutions at LR.
 
     Args:
         network: its steps.
@@ -41,14 +43,14 @@ def calibrated(network: Network, weights: Weights, pictures: Sequence[Pair]) -> 
     """
     if not _is_stack(network):
         return weights, None
-    crops = [crop for pair in pictures if (crop := _crop(pair.lr)) is not None][:_PICTURES]
-    if not crops:
-        return weights, None
+    side = min(_CROP, int(np.median([min(pair.lr.shape) for pair in pictures])))
+    crops = [_crop(pair.lr, side) for pair in pictures if min(pair.lr.shape) >= side][:_PICTURES]
     equal = equalised(network, weights, _largest(network, weights, crops))
     ranges = _ranges(onnx_graph(network, equal), crops)
-    names = {step.name for step in network.steps if isinstance(step, Convolution)}
+    # The first one stays in f32: with one map to read it gains no time, and luma is finer than bytes.
+    names = [step.name for step in network.steps if isinstance(step, Convolution)][1:]
     return equal, {
-        "ranges": {name: list(ranges[name]) for name in sorted(names)},
+        "ranges": {name: list(ranges[name]) for name in names},
         "method": f"onnxruntime.quantization, percentile {PERCENTILE}",
         "pictures": len(crops),
     }
@@ -100,10 +102,10 @@ def _adds_only_at_the_end(network: Network) -> bool:
     return not any(isinstance(step, Remember | AddRemembered | PeriodicShuffle) for step in inside)
 
 
-def _crop(lr: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """The middle of a picture as the network takes it [1, 1, P, P]; None where the picture is smaller."""
-    top, left = ((length - _CROP) // 2 for length in lr.shape)
-    return None if min(top, left) < 0 else np.ascontiguousarray(lr[None, None, top : top + _CROP, left : left + _CROP])
+def _crop(lr: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """The middle of a picture as the network takes it, [1, 1, side, side]."""
+    top, left = ((length - side) // 2 for length in lr.shape)
+    return np.ascontiguousarray(lr[None, None, top : top + side, left : left + side])
 
 
 def _inputs(graph: "onnx.ModelProto") -> dict[str, str]:
@@ -157,11 +159,8 @@ def _ranges(graph: "onnx.ModelProto", crops: Sequence[NDArray[np.float32]]) -> d
         with redirect_stdout(None):  # it reports how it counts
             calibrator.collect_data(Crops())
             found = calibrator.compute_data().data
-    ranges = {}
-    for name, tensor in _inputs(graph).items():
-        least, most = (0.0, 1.0) if tensor == "lr" else (float(end.item()) for end in found[tensor].range_value)
-        ranges[name] = (least, most)
-    return ranges
+    ends = {name: found[tensor].range_value for name, tensor in _inputs(graph).items()}
+    return {name: (float(least.item()), float(most.item())) for name, (least, most) in ends.items()}
 
 
 def write_ranges(path: Path, pictures: Sequence[Pair]) -> bool:

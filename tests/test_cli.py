@@ -371,21 +371,48 @@ def test_models(subpixel):
 
 def test_the_models_table_shows_every_figure():
     figures = [
-        {"scale": r, "set": name, "psnr": 30 + r, "bicubic_psnr": 29.5 + r, "protocol": "papers: and so on"}
+        {"scale": r, "set": name, "psnr": 30 + r, "ssim": 0.9, "protocol": "papers: and so on"}
         for r in (2, 3)
         for name in ("Set5", "Set14")
     ]
-    weights = [{"scale": r, "parameters": 21284, "macs_per_lr_pixel": 21184} for r in (2, 3)]
+    facts = {"parameters": 21284, "macs_1080p": 5_212_000_000, "receptive_field": 9, "published": {"Set5": 34.5}}
+    licences = {"file": "net.safetensors", "licences": {"CC0-1.0": 4, "public domain": 2}}
+    weights = [{"scale": r, **facts, **licences} for r in (2, 3)]
+    weights.append({"scale": 4, **facts, "macs_1080p": 40_442_170_000_000, "file": None, "licences": {}})
     row = {"name": "net", "description": "A network.", "source": "2026", "weights": weights, "figures": figures}
     assert models_table([row]).splitlines() == [
         "net",
         "  A network. (2026)",
-        "  scale   weights  MACs/LR pixel           Set5 dB          Set14 dB",
-        "  ×2       21,284         21,184     32.00 (+0.50)     32.00 (+0.50)",
-        "  ×3       21,284         21,184     33.00 (+0.50)     33.00 (+0.50)",
+        "  trained on 6 pictures: 4 CC0-1.0, 2 public domain",
+        "  scale    weights    GMAC field   Set5 dB    SSIM  Set14 dB    SSIM",
+        "  ×2        21,284    5.21     9    32.00   0.9000    32.00   0.9000",
+        "  ×3        21,284    5.21     9    33.00   0.9000    33.00   0.9000",
+        "  ×4        21,284  40,442     9    34.50*",
         "",
-        "PSNR of Y under the protocol papers; in brackets the gain over bicubic.",
+        "GMAC: 10⁹ multiplications for 1920×1080 pixels; field: LR pixels that one reads.",
+        "PSNR and SSIM of Y under the protocol papers; * its paper's figure.",
     ]
+    weights[0]["ms"], weights[1]["ms"] = 12.34, None
+    timed = models_table([row]).splitlines()
+    assert timed[3].endswith("    SSIM      ms")
+    assert timed[4].endswith("   0.9000    12.3")
+    assert max(map(len, timed)) <= 80
+
+
+def test_models_of_weight_files_and_their_times(subpixel, tmp_path):
+    from subpixel.models.trained import WEIGHTS
+
+    (tmp_path / "mine.safetensors").write_bytes((WEIGHTS / "nano_x4.safetensors").read_bytes())
+    done = subpixel("models", "mine.safetensors", "--time", "--threads", 1, "--json")
+    assert done.code == 0
+    (row,) = done.json["models"]
+    assert (row["name"], row["scales"]) == ("mine.safetensors", [4])
+    (weights,) = row["weights"]
+    assert (weights["parameters"], weights["macs_1080p"]) == (3_589, 457_228_800)
+    assert weights["ms"] > 0
+    assert weights["runtime"] in ("onnxruntime", "openvino")
+    assert subpixel("models", "none.safetensors").code == 1
+    assert subpixel("models", "--threads", 2).code == 2
 
 
 def test_evaluate(subpixel, tmp_path):

@@ -100,9 +100,12 @@ def _ways(
     missing: list[dict[str, str]] = []
     settings = {"onnxruntime": ("onnxruntime", "f32"), "openvino": ("openvino", "f32")}
     settings |= {"openvino, bf16": ("openvino", "bf16"), "PyTorch": ("torch", "f32")}
+    int8 = network.to_int8()
+    if int8 is not None:
+        settings["openvino, int8"] = ("openvino", "int8")
     for name, (runtime, precision) in settings.items():
         try:
-            session = open_session(graph, runtime=runtime, threads=threads, precision=precision)
+            session = open_session(graph, runtime=runtime, threads=threads, precision=precision, int8=int8)
             ways[name] = lambda session=session: session.run(x)[0, 0] * 255  # type: ignore[misc]
         except SubpixelError as error:
             missing.append({"name": name, "reason": str(error)})

@@ -1,5 +1,6 @@
 """Every network of the zoo against the clock, in turns, with its PSNR beside: what `subpixel bench models` does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import MissingExtra, SubpixelError
-from subpixel.models import ZOO, build, load
+from subpixel.models import ZOO, build, load, read_weights
 from subpixel.models.network import Network
 from subpixel.models.onnx_graph import onnx_graph
 from subpixel.models.published import PUBLISHED
@@ -17,7 +18,8 @@ from subpixel.progress import track
 from subpixel.runtime import Session, open_session
 from subpixel.runtime.cores import available_cores
 
-WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
+WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"), ("openvino", "int8"))
+BUDGET = 60.0  # GMAC a picture beyond which nothing is run
 
 
 def bench_models(
@@ -26,12 +28,12 @@ def bench_models(
     size: tuple[int, int] = (640, 360),
     threads: int | None = None,
     rounds: int = 15,
-    budget: float = 60.0,
+    budget: float = BUDGET,
 ) -> dict[str, Any]:
     """Time every network of the zoo from LR luma to HR luma.
 
     The time does not depend on the weights: a network that comes without them is timed with random ones, and its
-    PSNR is what its paper states.
+    PSNR is what its paper states; in int8 only what was calibrated is.
 
     Args:
         scale: 2, 3, ...
@@ -58,10 +60,14 @@ def bench_models(
             networks[name] = network
     sessions: dict[tuple[str, str], Session] = {}
     for name, network in track(list(networks.items()), "opening", unit="networks"):
-        graph = onnx_graph(network, _weights(network))
+        trained = load(name, scale) if scale in ZOO[name].shipped else None
+        graph = trained.to_onnx() if trained else onnx_graph(network, _weights(network))
+        int8 = trained.to_int8() if trained else None
         for runtime, precision in WAYS:
+            if precision == "int8" and int8 is None:
+                continue  # no ranges: nothing to time
             try:
-                session = open_session(graph, runtime=runtime, threads=threads, precision=precision)
+                session = open_session(graph, runtime=runtime, threads=threads, precision=precision, int8=int8)
                 session.run(x)
                 sessions[name, f"{runtime}, {precision}"] = session
             except SubpixelError as error:
@@ -96,6 +102,46 @@ def bench_models(
         "rows": rows,
         "missing": missing,
     }
+
+
+def add_times(
+    rows: list[dict[str, Any]], files: Sequence[Path] = (), *, threads: int | None = None, rounds: int = 7
+) -> None:
+    """Time every network of `models.table` to 1920×1080 pixels of luma, in turns, each in the fastest way it may take.
+
+    Args:
+        rows: of `models.table`, or `models.table_of` for `files`; each entry of `weights` gets ms, runtime and
+            precision, which are None beyond 60 GMAC.
+        files: the weight files of the rows, in their order.
+        threads: default: one for every physical core.
+        rounds: each runs every network once.
+    """
+    threads = threads or available_cores()
+    sessions: list[tuple[dict[str, Any], Session, NDArray[np.float32]]] = []
+    asked = [(index, row["name"], entry) for index, row in enumerate(rows) for entry in row["weights"]]
+    for index, name, entry in track(asked, "opening", unit="networks"):
+        entry |= {"ms": None, "runtime": None, "precision": None}
+        if entry["macs_1080p"] > BUDGET * 1e9:
+            continue
+        scale = entry["scale"]
+        x = np.random.default_rng(0).random((1, 1, 1080 // scale, 1920 // scale), np.float32)
+        if entry["file"] is None:
+            network = build(name, scale)
+            session = open_session(onnx_graph(network, _weights(network)), threads=threads)
+        else:
+            trained = read_weights(files[index]) if files else load(name, scale)
+            close, int8 = trained.close_precisions, trained.to_int8()
+            session = open_session(trained.to_onnx(), threads=threads, close=close, int8=int8)
+        session.run(x)
+        sessions.append((entry, session, x))
+    times: list[list[float]] = [[] for _ in sessions]
+    for _ in track(range(rounds), "measuring", unit="rounds"):
+        for (_, session, x), taken in zip(sessions, times, strict=True):
+            start = perf_counter()
+            session.run(x)
+            taken.append(1e3 * (perf_counter() - start))
+    for (entry, session, _), taken in zip(sessions, times, strict=True):
+        entry |= {"ms": round(median(taken), 2), "runtime": session.runtime, "precision": session.precision}
 
 
 def _gmacs(network: Network, size: tuple[int, int]) -> float:

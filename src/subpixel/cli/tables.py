@@ -5,32 +5,52 @@ from typing import Any
 
 
 def models_table(rows: list[dict[str, Any]]) -> str:
-    """`models.table()`: a block a model, a line a scale, with PSNR and the gain over bicubic interpolation."""
+    """`models.table()`, with `ms` in a model's weights where they were timed: a block a model, a line a scale."""
+    timed = any("ms" in weights for row in rows for weights in row["weights"])
     lines: list[str] = []
     for row in rows:
         lines += ["", row["name"]]
         lines += [f"  {line}" for line in wrap(f"{row['description']} ({row['source']})", 78)]
-        sets = list(dict.fromkeys(figure["set"] for figure in row["figures"]))
-        if row["weights"]:
-            heads = "".join(f"{f'{name} dB':>18}" for name in sets)
-            lines.append(f"  scale   weights  MACs/LR pixel{heads}")
-        for weights in row["weights"]:
-            cells = [_gain(row["figures"], weights["scale"], name) for name in sets]
-            scale = f"×{weights['scale']}"
-            counts = f"{weights['parameters']:>9,}  {weights['macs_per_lr_pixel']:>13,}"
-            lines.append(f"  {scale:<5} {counts}{''.join(f'{cell:>18}' for cell in cells)}")
+        lines += [f"  {line}" for line in wrap(_trained_on(row), 78)]
+        sets = list(dict.fromkeys([figure["set"] for figure in row["figures"]] or ["Set5", "Set14"]))
+        heads = "".join(f"{f'{name} dB':>10}{'SSIM':>8}" for name in sets)
+        lines.append(f"  {'scale':<6}{'weights':>10}{'GMAC':>8}{'field':>6}{heads}{'ms' if timed else '':>8}".rstrip())
+        counts = {weights["scale"]: weights for weights in row["weights"]}
+        for scale in sorted(counts or {figure["scale"] for figure in row["figures"]}):
+            weights = counts.get(scale, {})
+            cells = "".join(_quality(row["figures"], weights.get("published", {}), scale, name) for name in sets)
+            gmacs = weights.get("macs_1080p", 0) / 1e9
+            amount = f"{gmacs:,.0f}" if gmacs >= 1000 else f"{gmacs:.2f}"
+            facts = f"{weights['parameters']:>10,}{amount:>8}" if weights else f"{'':>18}"
+            field = weights.get("receptive_field", "")
+            ms = f"{weights['ms']:>8.1f}" if weights.get("ms") is not None else ""
+            lines.append(f"  {f'×{scale}':<6}{facts}{field:>6}{cells}{ms}".rstrip())
     protocols = {figure["protocol"].partition(":")[0] for row in rows for figure in row["figures"]}
+    lines += ["", "GMAC: 10⁹ multiplications for 1920×1080 pixels; field: LR pixels that one reads."]
     if protocols:
-        named = " and ".join(sorted(protocols))
-        lines += ["", f"PSNR of Y under the protocol {named}; in brackets the gain over bicubic."]
+        lines.append(f"PSNR and SSIM of Y under the protocol {' and '.join(sorted(protocols))}; * its paper's figure.")
+    if timed:
+        lines.append("ms: luma to 1920×1080 on this machine, as --precision auto has it; medians.")
     return "\n".join(lines[1:])
 
 
-def _gain(figures: list[dict[str, Any]], scale: int, name: str) -> str:
+def _trained_on(row: dict[str, Any]) -> str:
+    """One line of the pictures behind the weights, or that there are none."""
+    if not row["weights"]:
+        return ""
+    licences = next((weights["licences"] for weights in row["weights"] if weights["file"]), None)
+    if licences is None:
+        return "comes without weights: subpixel train"
+    named = ", ".join(f"{count} {licence}" for licence, count in licences.items())
+    return f"trained on {sum(licences.values())} pictures: {named}"
+
+
+def _quality(figures: list[dict[str, Any]], published: dict[str, float], scale: int, name: str) -> str:
+    """PSNR and SSIM of one set in 18 columns; the paper's PSNR where there is no other."""
     for figure in figures:
         if (figure["scale"], figure["set"]) == (scale, name):
-            return f"{figure['psnr']:.2f} ({figure['psnr'] - figure['bicubic_psnr']:+.2f})"
-    return ""
+            return f"{figure['psnr']:>9.2f} {figure['ssim']:>8.4f}"
+    return f"{published[name]:>9.2f}*{'':>8}" if name in published else f"{'':>18}"
 
 
 def evaluation_table(result: dict[str, Any]) -> str:

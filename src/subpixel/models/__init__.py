@@ -1,7 +1,8 @@
 """The zoo: networks as plain data, their weights, and the graphs made from them."""
 
 from subpixel.models.network import Network
-from subpixel.models.trained import TrainedNetwork, load, read_weights, table
+from subpixel.models.table import table, table_of
+from subpixel.models.trained import TrainedNetwork, load, read_weights
 from subpixel.models.zoo import ZOO, ModelDescriptor, build, describe
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "load",
     "read_weights",
     "table",
+    "table_of",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subpixel.errors import InputError, UsageError
-from subpixel.models.files import Weights, read_header, read_tensors
+from subpixel.models.files import Weights, read_tensors
 from subpixel.models.network import Network
 from subpixel.models.zoo import MAX_SCALE, ZOO, build, describe
 
@@ -147,42 +147,3 @@ def _network_of(path: Path, stated: dict[str, Any]) -> Network:
     if json.loads(json.dumps(network.config())) != stated:
         raise InputError(f"{path} is for another form of {name} x{scale} than this version of subpixel has")
     return network
-
-
-def table() -> list[dict[str, Any]]:
-    """Every model of the zoo as plain values, for `subpixel models`.
-
-    Keys: name, description, source, colour, value_range, border; scales (those with shipped weights; None
-    for any integer), weights (a list of scale, file, bytes, parameters, macs_per_lr_pixel, receptive_field)
-    and figures (a list of scale and what the header states).
-    """
-    rows = []
-    for name, descriptor in ZOO.items():
-        weights, figures = [], []
-        for scale in descriptor.shipped:
-            path, network = WEIGHTS / f"{name}_x{scale}.safetensors", build(name, scale)
-            weights.append(
-                {
-                    "scale": scale,
-                    "file": path.name,
-                    "bytes": path.stat().st_size,
-                    "parameters": network.parameter_count,
-                    "macs_per_lr_pixel": network.macs_per_lr_pixel,
-                    "receptive_field": network.receptive_field,
-                }
-            )
-            figures += [{"scale": scale, **figure} for figure in read_header(path).get("figures", [])]
-        rows.append(
-            {
-                "name": name,
-                "description": descriptor.description,
-                "source": descriptor.source,
-                "colour": descriptor.colour,
-                "value_range": list(descriptor.value_range),
-                "border": descriptor.border,
-                "scales": list(descriptor.shipped) if descriptor.build else None,
-                "weights": weights,
-                "figures": figures,
-            }
-        )
-    return rows

@@ -69,7 +69,8 @@ def fit_teacher(
     diverged: int | None = None
     for step in range(steps + 1):
         if step in at:
-            curve.append([step, residual(module, descent.mean, teacher)])
+            left = residual(module, descent.mean, teacher)
+            curve += [[step, left]] if math.isfinite(left) else []
         if step == steps:
             break
         x = _noise(np.random.default_rng([seed, step]), BATCH)

@@ -138,7 +138,7 @@ def fit(
 
     def score(done: int) -> None:
         value = held_out_psnr(module, descent.mean, data.held_out, CPU)
-        if value is not None:
+        if value is not None and math.isfinite(value):
             curve.append([done, round(value, 4)])
 
     score(0)

@@ -1,0 +1,61 @@
+"""The command: what it refuses, and what it says when a part is missing."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from subpixel.cli import cli
+from subpixel.errors import MissingExtra, UsageError
+from subpixel.study.results import ResultFile
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["study", *arguments], catch_exceptions=True)
+
+
+@pytest.mark.parametrize("part", ["budget", "initialisation"])
+def test_a_part_that_trains_wants_pictures(part, tmp_path):
+    done = run(part, "-o", str(tmp_path))
+    assert isinstance(done.exception, UsageError)
+    assert "give a folder of them with --pictures-folder" in str(done.exception)
+    done = run(part, "-o", str(tmp_path), "--pictures-folder", str(tmp_path))
+    assert "give a folder of them with --benchmark" in str(done.exception)
+
+
+def test_the_study_wants_a_folder():
+    assert "give one with -o" in str(run("--quick").exception)
+
+
+@pytest.mark.parametrize("arguments", [("--quick",), ("power",), ("speed",)])
+def test_without_pytorch_the_install_line_is_named(arguments, tmp_path, monkeypatch):
+    from subpixel.runtime import session
+
+    monkeypatch.setattr(session, "find_spec", lambda name: None)
+    done = run(*arguments, "-o", str(tmp_path))
+    assert isinstance(done.exception, MissingExtra)
+    assert "pip install 'subpixel[torch]'" in str(done.exception)
+
+
+def test_lifting_from_the_command(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from subpixel.study import power
+
+    monkeypatch.setattr(power, "QUICK", power.PowerSettings(networks=2, maps=1, seeds=1, steps=2, points=1, draws=8))
+    done = run("power", "--quick", "--scale", "2", "-o", str(tmp_path))
+    assert done.exit_code == 0, done.exception
+    assert "6 HR networks lifted to LR space, 0 of them differ" in done.output
+    assert len(ResultFile(tmp_path / "power.jsonl")) == 6 + 12
+
+
+def test_findings_of_an_empty_folder_list_everything_as_missing(tmp_path):
+    done = run("findings", "--scale", "3", "-o", str(tmp_path))
+    assert done.exit_code == 0, done.exception
+    found = json.loads((tmp_path / "findings.json").read_text())
+    assert len(found["missing"]) == found["planned"] > 100
+    assert {one["verdict"] for one in found["sentences"]} == {"missing"}
+    assert (tmp_path / "report.html").exists()
+
+
+def test_help_needs_no_pytorch():
+    assert "initialisation" in run("--help").output

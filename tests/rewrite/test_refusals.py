@@ -187,40 +187,6 @@ def test_custom_operators_around_are_left_alone() -> None:
     ]
 
 
-def test_shorter_than_the_border_cells_is_an_error_at_run_time_never_a_wrong_result() -> None:
-    from subpixel.rewriting.proof.running import RunFailure, Runner
-
-    model = resize(mode="linear")
-    result = rewrite(model, "lr")
-    (site,) = result.report["sites"]
-    assert site["smallest"] == [4, 3]  # the end is padded by two
-    before, after = Runner(model), Runner(result.model)
-    for H in (1, 2, 3, 4):
-        for W in (1, 2, 3):
-            x = np.random.default_rng(0).integers(-4, 5, (1, 5, H, W)).astype(np.float32)
-            try:
-                y = after({"x": x})
-            except RunFailure:
-                assert H < 4 or W < 3
-                continue
-            assert np.array_equal(y, before({"x": x}))
-
-
-def test_stated_sizes_below_the_border_cells_are_composed_for_that_size() -> None:
-    model = graph(
-        [
-            node("Resize", "x - s", "u", mode="linear"),
-            node("Conv", "u w b", "y", pads=[1] * 4),
-        ],
-        {"x": [1, 5, 1, 2]},
-        "y",
-        w=whole(3, 5, 3, 3),
-        b=whole(3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
-    rewritten(model, gone="Resize", sizes=[(1, 2)])
-
-
 # --- files and calls ---------------------------------------------------------------------------------
 
 
@@ -259,6 +225,12 @@ def test_unknown_goal_and_unknown_opset() -> None:
     model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2))
     with pytest.raises(UsageError, match="unknown goal 'fast'"):
         rewrite(model, "fast")
+    for option, value in (("runtime", "openvino"), ("threads", 2), ("clock", object())):
+        for wanted in ({"goal": "lr"}, {"goal": "deconv"}, {"profile": "tidl"}):
+            with pytest.raises(UsageError, match=f"`{option}` says how goal 'fastest' measures"):
+                rewrite(model, **wanted, **{option: value})
+    with pytest.raises(UsageError, match="`lift` belongs to goal 'lr'"):
+        rewrite(model, "deconv", lift=True)
     model.opset_import[0].version = 9999
     with pytest.raises(InputError, match="opset 9999"):
         rewrite(model, "lr")

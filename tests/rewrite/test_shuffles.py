@@ -162,13 +162,22 @@ def test_lifting_past_a_pointwise_function(crop: bool) -> None:
     assert operators.index("Tanh") < operators.index("DepthToSpace")
 
 
-def test_a_prelu_with_one_slope_is_lifted_and_one_with_many_stays() -> None:
+@pytest.mark.parametrize("mode", ["CRD", "DCR"])
+@pytest.mark.parametrize(
+    ("slope", "count"),
+    [
+        ([[[0.25]]], 1),
+        ([[[0.25]], [[0.5]], [[2.0]]], 1),
+        ([[[[0.25]], [[0.5]], [[2.0]]]], 1),
+        ([[[0.25, 0.5, 1.0, 2.0, 1.0, 0.5]]], 0),
+    ],
+    ids=["one", "one a map", "one a map, with a batch", "one a column"],
+)
+def test_a_prelu_is_lifted_with_its_slopes_repeated_for_every_phase(mode: str, slope: Any, count: int) -> None:
     nodes = [
-        node("DepthToSpace", "x", "u", blocksize=2),
+        node("DepthToSpace", "x", "u", blocksize=2, mode=mode),
         node("PRelu", "u a", "p"),
         node("Conv", "p w", "y", pads=[1] * 4),
     ]
-    for slope, count in (([[[0.25]]], 1), ([[[0.25]], [[0.5]], [[2.0]]], 0)):
-        weights = {"w": whole(2, 3, 3, 3), "a": np.array(slope, np.float32)}
-        model = graph(nodes, {"x": ["N", 12, "H", "W"]}, "y", **weights)
-        rewritten(model, count=count, lift=True)
+    weights = {"w": whole(2, 3, 3, 3), "a": np.array(slope, np.float32)}
+    rewritten(graph(nodes, {"x": ["N", 12, "H", 3]}, "y", **weights), count=count, lift=True)

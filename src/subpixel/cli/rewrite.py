@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from subpixel.cli.options import FILE, PATH, json_option, print_json, threads_option
-from subpixel.cli.shapes import Shapes, input_option
+from subpixel.cli.shapes import Shapes, input_option, smallest_option
 from subpixel.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class _Growth(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
     metavar="N",
     help="How many times a site's weights may grow, or off.  [default: 16]",
 )
+@smallest_option
 @click.option("--lift", is_flag=True, help="With --goal lr: shuffles pass pointwise functions, convolutions pass them.")
 @click.option(
     "--report",
@@ -76,6 +77,7 @@ def rewrite(
     inputs: Shapes,
     threads: int | None,
     growth: float | None,
+    smallest: Shapes,
     lift: bool,
     reports: tuple[Path, ...],
     as_json: bool,
@@ -113,6 +115,7 @@ def rewrite(
         inputs=inputs or None,
         growth=growth,
         lift=lift,
+        smallest=smallest or None,
         profile=profile,
     )
     size = _write(done.model, output, bool(beside))

@@ -1,4 +1,4 @@
-"""`--input name=1x3x224x224`: the shapes that a model leaves open."""
+"""`--input name=1x3x224x224`, `--smallest name=1x3x8x8`: the shapes that a model leaves open."""
 
 import re
 from collections.abc import Sequence
@@ -19,12 +19,25 @@ class _Shape(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
         return name, tuple(int(n) for n in sizes.split("x"))
 
 
-input_option = click.option(
+def _option(*names: str, example: str, text: str) -> Any:
+    return click.option(
+        *names,
+        type=_Shape(),
+        multiple=True,
+        metavar=f"NAME={example}",
+        callback=lambda _ctx, _param, pairs: dict(pairs),
+        help=text,
+    )
+
+
+input_option = _option(
     "--input",
     "inputs",
-    type=_Shape(),
-    multiple=True,
-    metavar="NAME=1x3x224x224",
-    callback=lambda _ctx, _param, pairs: dict(pairs),
-    help="The whole shape of an input whose sizes the model leaves open (repeatable).",
+    example="1x3x224x224",
+    text="The whole shape of an input whose sizes the model leaves open (repeatable).",
+)
+smallest_option = _option(
+    "--smallest",
+    example="1x3x8x8",
+    text="The shortest input that the result must take: what needs longer ones stays (repeatable).",
 )

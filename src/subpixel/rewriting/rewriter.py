@@ -56,6 +56,7 @@ def rewrite(
     lift: bool = ...,
     clock: Clock | None = ...,
     profile: str | None = ...,
+    smallest: dict[str, Sequence[int]] | None = ...,
 ) -> Rewritten: ...
 
 
@@ -83,6 +84,7 @@ def rewrite(
     lift: bool = False,
     clock: Any = None,
     profile: str | None = None,
+    smallest: dict[str, Sequence[int]] | None = None,
 ) -> Any:
     """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
 
@@ -104,14 +106,20 @@ def rewrite(
         profile: instead of a goal, a device: its name (`profile_names()`), or a .toml file that states its limits.
             Whatever the device does not take is spelled so that it does; what cannot be is listed in `unmet`.
             `inputs` are written into the model: devices are given stated sizes.
+        smallest: whole shapes by input name, the shortest that the result has to take. Sites whose border cells
+            need more stay as they are. Without it they are rewritten, and the report says what they need.
 
     Raises:
-        UsageError: an unknown goal, runtime or profile, a profile beside a goal, `inputs` that fit no input,
-            something that is no model.
+        UsageError: an unknown goal, runtime or profile, a profile beside a goal, `inputs` or `smallest` that fit no
+            input, options that say how to measure where nothing is measured, something that is no model.
         InputError: the file is no valid ONNX model, holds NaN, or does not run; or open sizes that `fastest` needs.
     """
     if goal not in GOALS:
         raise UsageError(f"unknown goal {goal!r}: choose {', '.join(GOALS)}")
+    if goal != "fastest" or profile is not None:
+        for option, value in (("runtime", runtime), ("threads", threads), ("clock", clock)):
+            if value is not None:
+                raise UsageError(f"`{option}` says how goal 'fastest' measures: leave it out, nothing is measured")
     if is_module(model):
         from subpixel.rewriting.modules.rewriter import rewrite_module
 
@@ -119,10 +127,14 @@ def rewrite(
             raise UsageError("profiles are for ONNX models: export the module with torch.onnx.export first")
         if lift:
             raise UsageError("`lift` is for ONNX models: export the module with torch.onnx.export first")
+        if smallest:
+            raise UsageError("`smallest` is for ONNX models: a module runs shorter inputs as it did before")
         settings: dict[str, Any] = {"threads": threads, "inputs": inputs, "growth": growth, "clock": clock}
         return rewrite_module(model, goal, runtime=runtime or "torch", **settings)
     if profile is not None and goal != "fastest":
         raise UsageError(f"a profile says what is wanted, and so does goal {goal!r}: give one of them")
+    if lift and goal != "lr":
+        raise UsageError("`lift` belongs to goal 'lr': give both")
     device = None if profile is None else read_profile(profile)
     given = load(model, apart=True)
     original, name = inlined(given), "the model" if isinstance(model, ModelProto) else str(model)
@@ -139,7 +151,12 @@ def rewrite(
     refuse_unsound(copy, name)
     if inputs:
         input_feeds(copy, inputs)  # refuses what fits no input
-    wish = Wish(goal, growth, inputs).knowing(copy)
+    if smallest:
+        try:
+            input_feeds(copy, smallest)
+        except (InputError, UsageError) as error:
+            raise UsageError(f"the smallest shapes: {error}".replace("--input", "--smallest")) from error
+    wish = Wish(goal, growth, inputs, smallest=smallest).knowing(copy)
     if device is not None:
         before = opset_of(copy)
         copy = macs.with_shapes(copy, inputs) if inputs else copy

@@ -22,23 +22,28 @@ from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, build, joined
 from subpixel.rewriting.writing.forms import Form, forms
-from subpixel.rewriting.writing.plans import shortest
 
 NOTHING_FOLLOWS = "no convolution follows with nothing but linear work between"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the caller asked for; `inputs` are whole shapes where the model leaves sizes open."""
+    """What the caller asked for; `inputs` are whole shapes where the model leaves sizes open.
+
+    `smallest` are such shapes that the result must take; `least` the shapes of this model's values for these.
+    """
 
     goal: str
     growth: float | None
     inputs: dict[str, Sequence[int]] | None = None
     shapes: macs.Shapes = field(default_factory=dict)
+    smallest: dict[str, Sequence[int]] | None = None
+    least: macs.Shapes = field(default_factory=dict)
 
     def knowing(self, model: ModelProto) -> Wish:
         """The wish with the shapes of this model's values, as far as they follow."""
-        return replace(self, shapes=macs.shapes_of(model, self.inputs))
+        least = macs.shapes_of(model, self.smallest) if self.smallest else {}
+        return replace(self, shapes=macs.shapes_of(model, self.inputs), least=least)
 
 
 def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, Proof, int]:
@@ -56,13 +61,31 @@ def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, 
         own = set(taken)
         try:
             built = build(view, site, picked, own, before, wish.growth)
-            proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
+            proof = proved(view, site, built, picked, wish)
         except Refusal as refusal:
             first = first or refusal
             continue
         taken |= own
         return built, proof, before
     raise first or Refusal("no spelling fits")
+
+
+def proved(view: View, site: Site, built: Built, picked: list[Form], wish: Wish) -> Proof:
+    """Show that what was built computes what the site does, at the smallest inputs that the caller asks for, too.
+
+    Raises:
+        Refusal: it does not, or not there.
+    """
+    proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
+    if wish.smallest and proof.smallest:
+        source = next(term.sources[0] for term in site.terms if not term.keep)
+        needed, shape = "×".join(map(str, proof.smallest)), wish.least.get(source)
+        if shape is None:
+            raise Refusal(f"its border cells need {needed} samples, and how many `smallest` leaves here is not known")
+        if any(n < need for n, need in zip(shape[2:], proof.smallest, strict=True)):
+            there = "×".join(map(str, shape[2:]))
+            raise Refusal(f"its border cells need {needed} samples, and `smallest` leaves {there} here", "A12")
+    return proof
 
 
 def choices(view: View, site: Site, wish: Wish, whole: list[Op | Cells]) -> list[list[Form]]:
@@ -118,7 +141,6 @@ def _shapes_after(view: View, site: Site, built: Built, wish: Wish) -> macs.Shap
 
 
 def entry_of(view: View, site: Site, built: Built, proof: Proof, before: int, wish: Wish) -> Entry:
-    least = [shortest(layer) for layer in built.layers if isinstance(layer, Cells)]
     return entry(
         site.node,
         law=site.law,
@@ -133,7 +155,7 @@ def entry_of(view: View, site: Site, built: Built, proof: Proof, before: int, wi
         macs_after=macs.after(site, built.forms, wish.shapes),
         weights_before=before,
         weights_after=sum(a.size for a in built.weights.values() if a.dtype.kind == "f" or a.dtype.itemsize < 8),
-        smallest=[max(axis) for axis in zip(*least, strict=True)] if least else None,
+        smallest=list(proof.smallest) if proof.smallest else None,
         before=sketch(site.nodes, view.constant, wish.shapes),
         after=sketch(built.nodes, built.weights.get, _shapes_after(view, site, built, wish)),
     )

@@ -12,7 +12,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.rewriting.devices.profile import Profile
-from subpixel.rewriting.goals.change import Wish, again, choices, combinations, entry_of, same_site, weights_of
+from subpixel.rewriting.goals.change import Wish, choices, combinations, entry_of, proved, weights_of
 from subpixel.rewriting.goals.passes import PASSES, Outcome, over_graphs
 from subpixel.rewriting.graph.edit import Edit, names_in
 from subpixel.rewriting.graph.sizes import evaluate
@@ -27,7 +27,7 @@ from subpixel.rewriting.graph.view import (
     types_of,
 )
 from subpixel.rewriting.proof.compare import compare
-from subpixel.rewriting.proof.prove import Proof, prove
+from subpixel.rewriting.proof.prove import Proof
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
 from subpixel.rewriting.reading.cuts import sites_at
 from subpixel.rewriting.reading.sites import Site
@@ -139,8 +139,7 @@ class _Candidate:
         Raises:
             Refusal: it does not.
         """
-        own = partial(again, wish=wish, picked=self.picked)
-        return prove(view, self.site, self.built, own, partial(same_site, site=self.site))
+        return proved(view, self.site, self.built, self.picked, wish)
 
 
 def _candidates(

@@ -17,18 +17,16 @@ from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.goals.change import (
     NOTHING_FOLLOWS,
     Wish,
-    again,
     choices,
     combinations,
     commuted,
     entry_of,
-    same_site,
+    proved,
     weights_of,
 )
 from subpixel.rewriting.graph.edit import apply_edits, names_in
 from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, subgraphs, types_of
 from subpixel.rewriting.moves.commute import find_commuting, swap
-from subpixel.rewriting.proof.prove import prove
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
 from subpixel.rewriting.reading.cuts import every_site
 from subpixel.rewriting.reading.sites import Site
@@ -158,5 +156,5 @@ def _inner(graph: GraphProto) -> Iterator[NodeProto]:
 
 
 def _proved(view: View, site: Site, built: Built, wish: Wish, picked: list[Form]) -> Entry:
-    proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
+    proof = proved(view, site, built, picked, wish)
     return entry_of(view, site, built, proof, weights_of(view, site), wish)

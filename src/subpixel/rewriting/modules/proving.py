@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from math import prod
 from typing import Any, cast
 
@@ -28,7 +27,8 @@ from subpixel.rewriting.modules.operators import Read
 from subpixel.rewriting.modules.site import RunSite
 from subpixel.rewriting.modules.symbol import Symbol
 from subpixel.rewriting.modules.view import Call, ModuleView, call_of
-from subpixel.rewriting.proof.prove import is_dyadic, is_legal, trial_sizes
+from subpixel.rewriting.proof.prove import is_dyadic
+from subpixel.rewriting.proof.sizes import trial_sizes
 from subpixel.rewriting.reading.sites import Site, takes
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.forms import Form
@@ -188,7 +188,11 @@ def prove(
         Refusal: it does not, or the original does not run.
     """
     rng = torch.Generator().manual_seed(0)
-    sizes = [size for size in islice(trial_sizes(site), 10) if is_legal(site, size)][-SIZES:]
+    needs: dict[str, tuple[int, ...]] = {}
+    for addend, term in zip(run.addends, site.terms, strict=True):
+        for name in term.sources:
+            needs[name] = tuple(map(max, addend.program.least, needs.get(name, addend.program.least)))
+    sizes = trial_sizes(site, needs)[-SIZES:]
     exact = is_dyadic(site)
     whole = {s.name: _integers(tuple(values[s.name].shape), rng, 1, 4) for s in symbols}
     count = 0

@@ -7,13 +7,18 @@ kernels make that expensive (×s² multiplications at least), so it is done wher
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
+from typing import Any
 
-from onnx import ModelProto, NodeProto
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, numpy_helper
 
 from subpixel.algebra import Convolution, Pad, PeriodicShuffle
 from subpixel.rewriting.graph.edit import names_in
 from subpixel.rewriting.graph.view import View
 from subpixel.rewriting.reading.chains import has, read_all
+from subpixel.rewriting.reading.reading import Reading
 
 _POINTWISE = frozenset(
     """
@@ -39,7 +44,7 @@ def swaps(view: View) -> Iterator[list[NodeProto]]:
                 run.append(node)
                 output = node.output[0]
                 continue
-            if node.domain or not _is_pointwise(view, node) or not view.used_once(node.output[0]):
+            if node.domain or not _is_pointwise(view, node, reading) or not view.used_once(node.output[0]):
                 break
             follower = readings.get(view.consumers[node.output[0]][0].output[0])
             if follower is not None and has(follower, Convolution):
@@ -47,12 +52,25 @@ def swaps(view: View) -> Iterator[list[NodeProto]]:
             break
 
 
-def _is_pointwise(view: View, node: NodeProto) -> bool:
-    """The same function of every number, a PRelu with one slope for all among them."""
-    if node.op_type == "PRelu":
-        slope = view.constant(node.input[1])
-        return slope is not None and slope.size == 1
-    return node.op_type in _POINTWISE
+def _is_pointwise(view: View, node: NodeProto, shuffle: Reading) -> bool:
+    """The same function of every number of a map, a PRelu with one slope for all or one for each map among them."""
+    if node.op_type != "PRelu":
+        return node.op_type in _POINTWISE
+    slope = view.constant(node.input[1])
+    return slope is not None and (slope.size == 1 or slopes_before(shuffle, slope) is not None)
+
+
+def slopes_before(reading: Reading, slope: NDArray[Any]) -> NDArray[Any] | None:
+    """A PRelu's slopes for the maps that are shuffled: each map's own for all of its phases. None for other shapes.
+
+    Shape: slope `O *1` or `1 O *1` to `(O φ) *1`, or `(φ O) *1`, as the shuffle counts its maps.
+    """
+    (shuffle,) = (layer for layer in reading.layers if isinstance(layer, PeriodicShuffle))
+    O, phases, ones = shuffle.maps, prod(shuffle.factor), (1,) * len(shuffle.factor)
+    if slope.shape not in ((O, *ones), (1, O, *ones)):
+        return None
+    flat = slope.reshape(O)
+    return (np.repeat(flat, phases) if shuffle.order == "crd" else np.tile(flat, phases)).reshape(-1, *ones)
 
 
 def swapped(model: ModelProto, run: list[NodeProto], view: View) -> ModelProto:
@@ -61,13 +79,17 @@ def swapped(model: ModelProto, run: list[NodeProto], view: View) -> ModelProto:
     copy.CopyFrom(model)
     first, last = run[0], run[-1]
     taken = names_in(view)
-    early = first.input[0] + "/early"
-    while early in taken:
-        early += "_"
+    early = _fresh(first.input[0] + "/early", taken)
     by_output = {node.output[0]: node for node in copy.graph.node}
     moved = NodeProto()
     moved.CopyFrom(last)
     moved.input[0], moved.output[0] = first.input[0], early
+    slope = view.constant(moved.input[1]) if moved.op_type == "PRelu" else None
+    if slope is not None and slope.size > 1:
+        repeated = slopes_before(read_all(view)[0][first.output[0]], slope)
+        assert repeated is not None, "`swaps` yields no other"
+        moved.input[1] = _fresh(first.input[0] + "/slopes", taken)
+        copy.graph.initializer.append(numpy_helper.from_array(repeated, moved.input[1]))
     by_output[first.output[0]].input[0] = early
     end = by_output[run[-2].output[0]]
     end.output[0] = last.output[0]
@@ -91,6 +113,12 @@ def swapped(model: ModelProto, run: list[NodeProto], view: View) -> ModelProto:
     del copy.graph.value_info[:]
     copy.graph.value_info.extend(kept_infos)
     return copy
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _is_crop(chain: tuple[object, ...]) -> bool:

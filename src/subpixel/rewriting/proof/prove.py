@@ -22,26 +22,35 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from subpixel.algebra import Cells, Op, layers, same
 from subpixel.algebra.cells import as_cells
 from subpixel.rewriting.graph.view import Input, View, extract, infer, standalone, types_of
-from subpixel.rewriting.proof.compare import Sizes, compare
+from subpixel.rewriting.proof.compare import Comparison, Sizes, compare
+from subpixel.rewriting.proof.sizes import Lengths, dim_of, legal_lengths, shorter_sizes, trial_sizes
 from subpixel.rewriting.reading.chains import find_chains, read_all
-from subpixel.rewriting.reading.sites import Site, takes
+from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, is_too_short
 from subpixel.rewriting.writing.join import join
-from subpixel.rewriting.writing.plans import made
+from subpixel.rewriting.writing.plans import shortest
 
 Again = Callable[[View, Site], Built]
 """Builds a site of another graph in the same form."""
 
 
+SHORTER = 64
+"""Lengths per axis, below what border cells need, at which the rewritten site is held to refusing or being right."""
+
+
 @dataclass(frozen=True)
 class Proof:
-    """What was shown: by the normal form or not, at how many sizes, the largest error on real weights."""
+    """What was shown: by the normal form or not, at how many sizes, the largest error on real weights.
+
+    `smallest`: the shortest input that it takes, where the original takes shorter ones.
+    """
 
     by_normal_form: bool
     sizes: int
     exact: bool
     max_error: float
+    smallest: tuple[int, ...] | None = None
 
 
 def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[View], list[Site]]) -> Proof:
@@ -52,7 +61,9 @@ def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[Vi
     """
     read_back = [_same_again(view, built, i) for i in range(len(built.layers))]
     sized = any(place.size is not None for cells, _ in _border(built) for place in cells.places)
-    sizes = [size for size in islice(_sizes(view, site, site.fixed or sized), 10) if is_legal(site, size)]
+    fixed = site.fixed or sized
+    needs = {} if fixed else _needs(built)
+    sizes = [_stated(view, site)] if fixed else trial_sizes(site, needs)
     terms = sum(_terms(layer) for layer in built.layers)
 
     def may_fail(size: Sizes) -> bool:
@@ -61,14 +72,15 @@ def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[Vi
 
     before = extract(view, _inputs(view, site), site.output)
     error, _ = compare(before, _model(view, site, built), sizes[-2:], terms, False, may_fail)
-    integers, original = _integer_copy(view, site, site.fixed or sized)
+    integers, original = _integer_copy(view, site, fixed)
     copies = find(original)
     if len(copies) != 1 or copies[0].output != site.output:
         raise Refusal("its copy with integer weights does not read like itself")
     after = _model(original, copies[0], again(original, copies[0]))
-    exact = is_dyadic(site)
-    _, count = compare(integers, after, sizes, terms, exact, may_fail)
-    return Proof(all(read_back), count, exact, error)
+    comparison = Comparison(integers, after, terms, is_dyadic(site))
+    _, count = comparison.over(sizes, may_fail)
+    smallest = _smallest(site, needs, comparison) if needs else None
+    return Proof(all(read_back), count, comparison.exact, error, smallest)
 
 
 def _same_again(view: View, built: Built, i: int) -> bool:
@@ -138,59 +150,56 @@ def _terms(layer: Op | Cells) -> int:
 # --- sizes -----------------------------------------------------------------------------------------------------------
 
 
-def _sizes(view: View, site: Site, sized: bool) -> Iterator[Sizes]:
-    """The size that the graph states where the site holds for no other, else `trial_sizes`."""
-    if not sized:
-        yield from trial_sizes(site)
-        return
+def _stated(view: View, site: Site) -> Sizes:
+    """The size that the graph states.
+
+    Raises:
+        Refusal: it states none.
+    """
     stated = {name: size for name in site.sources if (size := view.size(name)) is not None}
     if len(stated) < len(site.sources):
         raise Refusal("it holds for one size only, and that size is not known")
-    yield stated
+    return stated
 
 
-def trial_sizes(site: Site) -> Iterator[Sizes]:
-    """Sizes of all sources that fit each other, small ones first, the axes unequal."""
-    dim = takes(site.terms[0].layers[0])[1]
-    fits = [list(islice(_lengths(site, axis), 9)) for axis in range(dim)]
-    if not all(fits):
-        raise Refusal("its terms meet at no size")
-    for i in range(9):
-        yield {name: tuple(f[(i + 3 * axis) % len(f)][name] for axis, f in enumerate(fits)) for name in site.sources}
-    yield {name: tuple(f[-1][name] for f in fits) for name in site.sources}
+def _needs(built: Built) -> dict[str, tuple[int, ...]]:
+    """From which length on the border cells of each source are kept apart."""
+    needs: dict[str, tuple[int, ...]] = {}
+    for cells, (source, _) in _border(built):
+        least = shortest(cells)
+        needs[source] = tuple(map(max, least, needs.get(source, least)))
+    return needs
+
+
+def _smallest(site: Site, needs: dict[str, tuple[int, ...]], comparison: Comparison) -> tuple[int, ...] | None:
+    """From which size on the rewritten site takes what the original does; None where it always does.
+
+    Shorter inputs, along one axis each, it must refuse or get right. Of the source of the term that comes first.
+
+    Raises:
+        Refusal: it does neither.
+    """
+    source = next(term.sources[0] for term in site.terms if not term.keep)
+    found, bounded = [], False
+    for axis in range(dim_of(site)):
+        least = next(legal[source] for legal in legal_lengths(site, axis) if _fit(legal, axis, needs))
+        taken = True
+        for number, (lengths, size) in enumerate(islice(shorter_sizes(site, axis, needs), SHORTER)):
+            ran = comparison.at(size, number, may_fail=True) is not None
+            taken = taken and ran
+            least = lengths[source] if taken else least
+            bounded = bounded or not ran
+        found.append(least)
+    return tuple(found) if bounded else None
+
+
+def _fit(lengths: Lengths, axis: int, needs: dict[str, tuple[int, ...]]) -> bool:
+    return all(lengths[name] >= least[axis] for name, least in needs.items())
 
 
 def _all_layers(site: Site) -> Iterator[Any]:
     for term in site.terms:
         yield from term.layers
-
-
-def is_legal(site: Site, size: Sizes) -> bool:
-    """Does every layer leave something? Where one does not, runtimes round a negative length as they like."""
-    return all(
-        made(term.layers[: i + 1], axis, L) >= 1
-        for term in site.terms
-        for name in term.sources
-        for axis, L in enumerate(size[name])
-        for i in range(len(term.layers))
-    )
-
-
-def _lengths(site: Site, axis: int) -> Iterator[dict[str, int]]:
-    """Lengths along an axis, short ones first: all terms' layers give the same length where they meet."""
-    if len(site.terms) == 1:
-        for L in (1, 2, 3, 4, 5, 6, 7, 9, 12):
-            yield dict.fromkeys(site.sources, L)
-        return
-    for H in range(1, 200):
-        found: dict[str, int] = {}
-        for term in site.terms:
-            n = next((n for n in range(1, H + 9) if made(term.meets, axis, n) == H), None)
-            if n is None or any(found.get(name, n) != n for name in term.sources):
-                break
-            found.update(dict.fromkeys(term.sources, n))
-        else:
-            yield found
 
 
 # --- the copy with integer weights -----------------------------------------------------------------------------------

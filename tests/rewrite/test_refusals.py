@@ -136,6 +136,57 @@ def test_reflect_padding() -> None:
     rewritten(model, gone="ConvTranspose", has="Pad DepthToSpace")  # the rest is left where it was
 
 
+def test_what_comes_before_the_next_convolution_is_named() -> None:
+    def nodes(*between: Any) -> Any:
+        return [node("Resize", "x - s", "u", mode="nearest"), *between]
+
+    s = np.array([1, 1, 2, 2], np.float32)
+    relu = graph(nodes(node("Relu", "u", "r"), node("Conv", "r w", "y")), X, "y", w=whole(3, 5, 3, 3), s=s)
+    assert reason(relu).endswith("no convolution follows with nothing but linear work between: Relu the_r reads it")
+    affine = graph(nodes(node("Mul", "u c", "m"), node("Softmax", "m", "y")), X, "y", c=whole(5, 1, 1), s=s)
+    assert reason(affine).endswith("Softmax the_y reads it")
+    assert reason(graph(nodes(), X, "u", s=s)).endswith("it is what the graph gives")
+
+
+def test_each_refusal_names_its_own_obstacle() -> None:
+    """One attribute at a time; none stands for two."""
+    up = node("Resize", "x - s", "u", mode="nearest")
+    conv = node("Conv", "v w", "y")
+    weights: Any = {"w": whole(3, 5, 3, 3), "s": np.array([1, 1, 2, 2], np.float32)}
+    cases = {
+        "ceil_mode rounds": node("AveragePool", "u", "v", kernel_shape=[2, 2], ceil_mode=1),
+        "continues the input by 2,": node("Pad", "u p two", "v"),
+        "reflects samples": node("Pad", "u p -", "v", mode="reflect"),
+    }
+    more = {"p": np.array([0, 0, 2, 2, 0, 0, 2, 2]), "two": np.array(2.0, np.float32)}
+    for expected, between in cases.items():
+        given = {name: value for name, value in more.items() if name in between.input}
+        assert expected in reason(graph([up, between, conv], X, "y", **weights, **given))
+
+
+def test_a_site_without_an_affordable_form_is_refused_for_that_and_not_by_the_clock() -> None:
+    """Goal `fastest` never times it: no form keeps within the cap."""
+    model = graph(
+        [node("Resize", "x - s", "u", mode="nearest"), node("Conv", "u w", "y", pads=[1] * 4)],
+        {"x": [1, 128, 8, 8]},
+        "y",
+        w=whole(128, 128, 3, 3),
+        s=np.array([1, 1, 4, 4], np.float32),
+    )
+
+    class Never:
+        identity = "never"
+
+        def race(self, *given: Any) -> Any:
+            raise AssertionError("nothing is to be timed")
+
+        duel = race
+
+    (site,) = rewrite(model, clock=Never(), growth=1.5).report["sites"]  # type: ignore[arg-type]
+    assert site["law"] == "cap"
+    assert "beyond the cap of 1.5×" in site["refused"]
+
+
 def test_sizes_that_cannot_be_proved() -> None:
     model = graph(
         [

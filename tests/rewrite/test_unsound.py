@@ -78,6 +78,19 @@ def test_an_input_without_a_shape_is_asked_for_and_taken() -> None:
         verify(model, model)
     assert verify(model, model, inputs={"x": [1, 3, 4, 5]})["equal"]
     assert not model.graph.input[0].type.tensor_type.HasField("shape")
+    with pytest.raises(InputError, match=r"input 'x' of the model has no stated shape: .* --input x=1x3x224x224"):
+        rewrite(model, "lr")
+    assert rewrite(model, "lr", inputs={"x": [1, 3, 4, 5]}).report["rewritten"] == 0
+    model.graph.node[0].CopyFrom(helper.make_node("Magic", ["x"], ["y"], domain="own"))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    with pytest.raises(InputError, match="output 'y' of the model has no stated shape, and none follows"):
+        rewrite(model, "lr", inputs={"x": [1, 3, 4, 5]})
+
+
+def test_an_output_without_a_shape_is_no_obstacle() -> None:
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(3, 2, 2, 2))
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    assert rewrite(model, "lr").report["rewritten"] == 1
 
 
 def test_a_factor_beyond_all_memory_is_refused_before_anything_is_allocated() -> None:

@@ -21,7 +21,7 @@ from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.external import fill
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
-from subpixel.rewriting.graph.soundness import inlined, refuse_unsound
+from subpixel.rewriting.graph.soundness import inlined, refuse_unsound, state_ranks
 from subpixel.rewriting.graph.view import forget_doubtful, opset_of
 from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.verifying import verify
@@ -145,9 +145,10 @@ def rewrite(
     if isinstance(model, ModelProto) or goal == "fastest":
         copy = ModelProto()
         copy.CopyFrom(original)
+    state_ranks(copy, name, inputs)
     fault = check(copy)
     if fault:
-        raise InputError(f"the model is not valid ONNX: {fault}")
+        raise InputError(f"{name} is not valid ONNX: {fault}")
     refuse_unsound(copy, name)
     if inputs:
         input_feeds(copy, inputs)  # refuses what fits no input

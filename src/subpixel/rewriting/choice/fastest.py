@@ -18,7 +18,7 @@ from subpixel.algebra import Cells, Op
 from subpixel.progress import track
 from subpixel.rewriting.choice.clock import Clock
 from subpixel.rewriting.choice.neighbourhood import Neighbourhood, Values, around, with_types
-from subpixel.rewriting.choice.together import settle
+from subpixel.rewriting.choice.together import UNBEATEN, settle
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.graph.edit import Edit, apply_edits
 from subpixel.rewriting.graph.view import View
@@ -56,9 +56,12 @@ class Alternative:
 
 @dataclass(frozen=True, eq=False)
 class _Timed:
+    """A site, its time as it is, and the times of its `others`, the forms that are not what is there already."""
+
     alternative: Alternative
     before: float
     times: dict[str, float]
+    others: int = 0
 
     def ranking(self) -> list[Form]:
         """Forms that beat what is there beyond the noise, fastest first."""
@@ -76,6 +79,15 @@ class _Timed:
         """Milliseconds that the best form saves."""
         return max((self.before - self.times[form.name] for form in self.ranking()), default=0.0)
 
+    @property
+    def unbeaten(self) -> Refusal:
+        """Why it stays where no form saves anything."""
+        if self.times:
+            return UNBEATEN
+        return Refusal(
+            "the runtime takes none of its other forms: kept" if self.others else "it has no other form", "clock"
+        )
+
 
 def choose(
     view: View,
@@ -88,16 +100,20 @@ def choose(
     near = [around(view, a.nodes, a.sources, a.output, ir_version) for a in alternatives]
     known = values(sorted({name for n in near for name in n.inputs}))
     timed: list[_Timed] = []
+    failed: list[Entry] = []
     for a, n in track(list(zip(alternatives, near, strict=True)), "timing", unit="sites"):
         times = _time(a, n, clock, known, ir_version)
         if times is not None:
             timed.append(times)
+        else:
+            failed.append(refused(a.node, Refusal("the runtime does not take it as it is: nothing is timed", "clock")))
     done, kept = settle(timed, _proved)
     entries = [item for _, item in done]
     for t, reason in kept:
         ms = round(t.before, 4)
         entries.append({**refused(t.alternative.node, reason), "ms_before": ms, "ms_after": ms})
-    return [edit for edit, _ in done], entries
+    listed = {item["node"] for item in entries}
+    return [edit for edit, _ in done], [*entries, *(item for item in failed if item["node"] not in listed)]
 
 
 def _proved(t: _Timed) -> tuple[Edit, Entry] | Refusal:
@@ -145,7 +161,8 @@ def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_v
         remember(question, remembered)
     if original not in remembered:
         return None
-    return _Timed(a, remembered[original], {name: remembered[name] for name in names[1:] if name in remembered})
+    times = {name: remembered[name] for name in names[1:] if name in remembered}
+    return _Timed(a, remembered[original], times, len(forms))
 
 
 _DEFAULTS = {"auto_pad": b"NOTSET", "group": 1, "mode": b"DCR"}

@@ -22,7 +22,13 @@ class Timed(Protocol):
         """Nothing or more."""
         ...
 
+    @property
+    def unbeaten(self) -> Refusal:
+        """Why it stays where no form saves anything."""
+        ...
 
+
+UNBEATEN = Refusal("no form beats what is there beyond the noise: kept", "clock")
 S = TypeVar("S", bound=Timed)
 D = TypeVar("D")
 
@@ -47,7 +53,7 @@ def settle(timed: Sequence[S], prove: Callable[[S], D | Refusal]) -> tuple[list[
     for t in sorted(timed, key=lambda t: -len(t.own)):
         if not t.own & taken:
             taken |= t.own
-            kept.append((t, failed.get(id(t), Refusal("no form beats what is there beyond the noise: kept", "clock"))))
+            kept.append((t, failed.get(id(t), t.unbeaten)))
     return done, kept
 
 

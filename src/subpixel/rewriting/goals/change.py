@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from onnx import ModelProto, NodeProto, TensorProto
 
-from subpixel.algebra import Cells, Op
+from subpixel.algebra import Cells, Convolution, Op
 from subpixel.rewriting.choice import macs
 from subpixel.rewriting.entry import Entry, entry
 from subpixel.rewriting.graph.edit import names_in
@@ -16,14 +16,32 @@ from subpixel.rewriting.graph.sketch import sketch
 from subpixel.rewriting.graph.view import Input, View, infer, standalone, types_of
 from subpixel.rewriting.moves.commute import Swap
 from subpixel.rewriting.proof.prove import Proof, prove
-from subpixel.rewriting.reading.chains import find_chains, read_all
+from subpixel.rewriting.reading.chains import find_chains, has, read_all
 from subpixel.rewriting.reading.cuts import like
+from subpixel.rewriting.reading.reading import Reading
 from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, build, joined
 from subpixel.rewriting.writing.forms import Form, forms
 
 NOTHING_FOLLOWS = "no convolution follows with nothing but linear work between"
+
+
+def nothing_follows(view: View, readings: Mapping[str, Reading], node: NodeProto) -> Refusal:
+    """Why an upsampling stays that no chain takes further; it names what comes before the next convolution."""
+    output = node.output[0]
+    while view.used_once(output):
+        reader = view.consumers[output][0]
+        after = readings.get(reader.output[0]) if reader.output else None
+        if after is None or after.source != output:
+            what = f"{reader.op_type} {reader.name or reader.output[0]} reads it"
+            return Refusal(f"{NOTHING_FOLLOWS}: {what}", "A10")
+        if has(after, Convolution):
+            break
+        output = after.output
+    if not view.consumers.get(output):
+        return Refusal(f"{NOTHING_FOLLOWS}: it is what the graph gives", "A10")
+    return Refusal(NOTHING_FOLLOWS, "A10")
 
 
 @dataclass(frozen=True)

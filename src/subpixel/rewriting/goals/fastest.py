@@ -15,12 +15,12 @@ from subpixel.rewriting.choice.fastest import Form as FastForm
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.goals.change import (
-    NOTHING_FOLLOWS,
     Wish,
     choices,
     combinations,
     commuted,
     entry_of,
+    nothing_follows,
     proved,
     weights_of,
 )
@@ -105,16 +105,20 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
         except Refusal as why:
             left.setdefault(site.node.output[0], (site.node, why))
             continue
-        written = []
+        written, first = [], Refusal("no spelling fits")
         for picked in affordable(picks):
             try:
                 built = build(view, site, picked, set(taken), weights_of(view, site), wish.growth)
-            except Refusal:
+            except Refusal as why:
+                first = why if first.reason == "no spelling fits" else first
                 continue
             name = "; ".join(form.name for form in picked)
             written.append(
                 FastForm(name, built.nodes, built.weights, partial(_proved, view, site, built, wish, picked))
             )
+        if not written:
+            left.setdefault(site.node.output[0], (site.node, first))
+            continue
         text = print_of(whole)
         found.append(
             Alternative(site.node, site.law, site.nodes, tuple(site.sources), site.output, tuple(written), text)
@@ -133,7 +137,7 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
     covered = {name for a in found for node in a.nodes for name in node.output}
     for node in view.graph.node:
         if node.op_type in UPSAMPLING_OPS and not covered & set(node.output):
-            left.setdefault(node.output[0], (node, Refusal(NOTHING_FOLLOWS, "A10")))
+            left.setdefault(node.output[0], (node, nothing_follows(view, readings, node)))
     for node in _inner(view.graph):
         inside = "it stands in a branch or a loop, which is not timed: goals lr and deconv rewrite it"
         left.setdefault(node.output[0], (node, Refusal(inside, "clock")))

@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.progress import track
 from subpixel.rewriting.entry import Entry, refused
-from subpixel.rewriting.goals.change import NOTHING_FOLLOWS, Wish, change, commuted, entry_of
+from subpixel.rewriting.goals.change import Wish, change, commuted, entry_of, nothing_follows
 from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in
 from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, subgraphs, types_of
 from subpixel.rewriting.moves.commute import find_commuting, swap
@@ -148,5 +148,5 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     for node in view.graph.node:
         if node.op_type in UPSAMPLING_OPS and node.op_type != done and not seen & set(node.output):
-            outcome.refuse(node, Refusal(NOTHING_FOLLOWS, "A10"))
+            outcome.refuse(node, nothing_follows(view, readings, node))
     return edits

@@ -17,6 +17,9 @@ class Size:
     times: int
     of: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return "·".join([*([str(self.times)] if self.times != 1 or not self.of else []), *self.of])
+
     def __mul__(self, other: Size) -> Size:
         return Size(self.times * other.times, tuple(sorted(self.of + other.of)))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 import onnx
 import onnx.inliner
 import onnx.shape_inference
-from onnx import ModelProto, helper
+from onnx import ModelProto, ValueInfoProto, helper
 
 from subpixel.errors import InputError
 from subpixel.rewriting.graph.view import infer, types_of
@@ -47,6 +48,35 @@ def refuse_unsound(model: ModelProto, name: str) -> None:
         if isinstance(maps, int) and isinstance(x[1], int) and maps != x[1]:
             where = f"{node.op_type} {node.name or node.output[0]}"
             raise InputError(f"{name} is not valid ONNX: {where} has a weight for {maps} maps and an input of {x[1]}")
+
+
+def state_ranks(model: ModelProto, name: str, inputs: dict[str, Sequence[int]] | None) -> None:
+    """Inputs and outputs without any shape get one, sizes open: ONNX asks for it, runtimes do not.
+
+    Raises:
+        InputError: nothing says how many axes one of them has.
+    """
+
+    def shapeless(values: Iterable[ValueInfoProto]) -> list[ValueInfoProto]:
+        tensors = (v for v in values if v.type.HasField("tensor_type") and v.type.tensor_type.elem_type)
+        return [v for v in tensors if not v.type.tensor_type.HasField("shape")]
+
+    for value in shapeless(model.graph.input):
+        if value.name not in (inputs or {}):
+            ask = f"give its whole shape, for example --input {value.name}=1x3x224x224"
+            raise InputError(f"input {value.name!r} of {name} has no stated shape: {ask}")
+        for _ in (inputs or {})[value.name]:
+            value.type.tensor_type.shape.dim.add()
+    unknown = shapeless(model.graph.output)
+    if unknown:
+        types = types_of(infer(model).graph)
+        for value in unknown:
+            dims = types.get(value.name, (0, None))[1]
+            if dims is None:
+                what = f"output {value.name!r} of {name} has no stated shape"
+                raise InputError(f"{what}, and none follows from the nodes: export the model with it")
+            for _ in dims:
+                value.type.tensor_type.shape.dim.add()
 
 
 def inlined(model: ModelProto) -> ModelProto:

@@ -9,7 +9,7 @@ import torch
 
 from subpixel.progress import track
 from subpixel.rewriting.choice.fastest import FORMS, MARGIN, print_of, recall, remember
-from subpixel.rewriting.choice.together import settle
+from subpixel.rewriting.choice.together import UNBEATEN, settle
 from subpixel.rewriting.entry import Entry
 from subpixel.rewriting.goals.fastest import PRUNE
 from subpixel.rewriting.modules.clock import ModuleClock
@@ -42,6 +42,11 @@ class _Timed:
     def saved(self) -> float:
         """Milliseconds that the best form saves."""
         return max((self.before - ms for ms, _ in self.forms), default=0.0)
+
+    @property
+    def unbeaten(self) -> Refusal:
+        """Why it stays where no form saves anything."""
+        return UNBEATEN
 
 
 def choose(plan: RegionPlan, sites: Sequence[Site], readings: dict[str, Read], wish: Wish) -> set[str]:

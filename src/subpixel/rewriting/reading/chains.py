@@ -83,11 +83,18 @@ def read_all(view: View) -> tuple[dict[str, Reading], list[tuple[NodeProto, Refu
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
             # an algebra value that cannot be built, an input that is not there: the node is not well formed
             if node.op_type in READERS:
-                refused.append((node, Refusal(f"it cannot be read: {error}")))
+                refused.append((node, Refusal(f"it is not well formed: {_said(error, node)}")))
             continue
         if reading is not None:
             readings[reading.output] = reading
     return readings, refused
+
+
+def _said(error: Exception, node: NodeProto) -> str:
+    """What is wrong with a node; Python's own words for an input that is not there are none."""
+    if isinstance(error, ValueError) and str(error):
+        return str(error).rstrip(".")
+    return f"its {len(node.input)} inputs and its attributes are not those of a {node.op_type}"
 
 
 def find_chains(view: Wiring, readings: dict[str, Reading]) -> list[Chain]:

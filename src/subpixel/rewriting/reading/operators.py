@@ -137,7 +137,11 @@ def _pad(view: View, node: NodeProto, attributes: Attributes) -> Reading | None:
         return _one(node, Pad(maps_of(view, node.input[0]), tuple(each[2:]), "edge"))
     if mode == "reflect" and _reflects_copies(view, node.input[0], each[2:]):
         return _one(node, Pad(maps_of(view, node.input[0]), tuple(each[2:]), "edge"))
-    raise Refusal(f"its mode {mode!r} (value {value:g}) continues the input by neither zeros nor its edge")
+    if mode == "constant":
+        raise Refusal(f"it continues the input by {value:g}, and only zeros are the same outside every layer")
+    if mode == "reflect":
+        raise Refusal("it reflects samples that are no copies of the edge, as those of a resize 'nearest' are")
+    raise Refusal(f"its mode {mode!r} continues the input by neither zeros nor its edge")
 
 
 def _reflects_copies(view: View, name: str, pads: list[tuple[int, int]]) -> bool:
@@ -183,8 +187,10 @@ def _average_pool(view: View, node: NodeProto, attributes: Attributes) -> Readin
     d = len(K)
     strides = tuple(attributes.take("strides") or [1] * d)
     counts = attributes.take("count_include_pad", 0)
-    if attributes.take("ceil_mode", 0) or any(D != 1 for D in attributes.take("dilations") or []):
-        raise Refusal("it rounds its length up, or is dilated")
+    if attributes.take("ceil_mode", 0):
+        raise Refusal("its ceil_mode rounds its length up: the last mean has fewer samples")
+    if any(D != 1 for D in attributes.take("dilations") or []):
+        raise Refusal("its pooling is dilated")
     pads, fixed = _pads(view, node, attributes, d, strides, [k - 1 for k in K])
     if not counts and any(p for pair in pads for p in pair):
         raise Refusal("it leaves padding out of its mean, so its weights differ at the border")
@@ -195,11 +201,13 @@ def _batch_norm(view: View, node: NodeProto, attributes: Attributes) -> Reading:
     epsilon = attributes.take("epsilon", 1e-5)
     attributes.take("momentum")
     attributes.take("is_test")  # opset 1 and 6; later files carry it without meaning
-    if attributes.take("training_mode", 0) or not attributes.take("spatial", 1):
-        raise Refusal("it normalises by the batch, or by position")
+    if attributes.take("training_mode", 0):
+        raise Refusal("its training_mode normalises by the batch")
+    if not attributes.take("spatial", 1):
+        raise Refusal("its parameters differ by position (spatial is 0)")
     scale, shift, mean, variance = (weight_of(view, name, "parameter").astype(np.float64) for name in node.input[1:5])
     if (variance + epsilon <= 0).any():
-        raise Refusal("its variance is negative")
+        raise Refusal("its variance and epsilon do not add up to a positive number")
     gain = scale / np.sqrt(variance + epsilon)
     return _one(node, Affine(gain, shift - gain * mean, rank_of(view, node.input[0]) - 2))
 

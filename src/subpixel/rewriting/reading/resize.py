@@ -106,11 +106,13 @@ def _factor(
     if not sizes:
         raise Refusal("it has neither scales nor sizes")
     before, wanted = dims_of(view, node.input[0]), evaluate(view, sizes)
-    if wanted is None or (len(wanted) != len(before or ()) and axes is None):
+    if before is None:
+        raise Refusal(f"the shape of {node.input[0]!r} is not known: give the model's input shapes")
+    if wanted is None or (len(wanted) != len(before) and axes is None):
         after = view.dims(node.output[0])  # what shape inference makes of it
         wanted = dims_of(view, node.output[0]) if after is not None and None not in after else None
-    if before is None or wanted is None:
-        raise Refusal("its factor cannot be proved: its sizes are computed and the shapes are not known", "A7")
+    if wanted is None:
+        raise Refusal(f"its factor cannot be proved: its sizes {sizes!r} are computed in a way that is not read", "A7")
     factor, fixed, batch = [1] * len(before), False, before[0]
     for axis, size in zip(axes if axes is not None else range(len(wanted)), wanted, strict=True):
         if axis % len(before) == 0:
@@ -121,7 +123,8 @@ def _factor(
             ratio = f"{size.times}/{before[axis].times}"
             raise Refusal(f"its factor {ratio} is no whole number: only 1×1 convolutions move past it", "A7")
         if times is None or times.of or times.times < 1:
-            raise Refusal("its factor cannot be proved: its sizes are computed from shapes that are not known", "A7")
+            asked = f"{size} samples are asked for along axis {axis}, of {before[axis]}"
+            raise Refusal(f"its factor cannot be proved: {asked}", "A7")
         factor[axis] = times.times
         fixed = fixed or (axis > 1 and not before[axis].of)
     if batch != before[0] and batch.of:

@@ -389,3 +389,27 @@ def test_upsamplings_in_branches_are_named() -> None:
     sites = faster(model, Fake("shuffle")).report["sites"]
     assert len(sites) == 2
     assert all("a branch or a loop" in site["refused"] for site in sites)
+
+
+def test_a_shuffle_that_its_reader_takes_along_is_no_site_of_its_own() -> None:
+    """Written alone and with the convolution after it, both win; the shuffle alone has no reader then."""
+    model = graph(
+        [
+            node("DepthToSpace", "x", "u", blocksize=2),
+            node("DepthToSpace", "u", "v", blocksize=2),
+            node("Conv", "v w", "y", pads=[1] * 4),
+        ],
+        {"x": [1, 48, 6, 7]},
+        "y",
+        w=whole(2, 3, 3, 3),
+    )
+
+    class All(Fake):
+        def race(self, models: Any, feeds: Any, names: Any) -> Any:
+            return [2.0, *(1.0 for _ in names[1:])]
+
+    result = rewrite(model, clock=All(""))
+    done = [site for site in result.report["sites"] if site["refused"] is None]
+    assert result.report["rewritten"] == len(done) == 1
+    assert done[0]["law"] == "A9"
+    assert_same(model, result.model, [(6, 7)])

@@ -84,9 +84,8 @@ class _Timed:
         """Why it stays where no form saves anything."""
         if self.times:
             return UNBEATEN
-        return Refusal(
-            "the runtime takes none of its other forms: kept" if self.others else "it has no other form", "clock"
-        )
+        reason = "the runtime takes none of its other forms" if self.others else "there is no other form of it"
+        return Refusal(f"{reason}: kept", "clock")
 
 
 def choose(
@@ -109,7 +108,11 @@ def choose(
             failed.append(refused(a.node, Refusal("the runtime does not take it as it is: nothing is timed", "clock")))
     done, kept = settle(timed, _proved)
     entries = [item for _, item in done]
+    named = {item["node"] for item in entries}
     for t, reason in kept:
+        a = t.alternative
+        if (a.node.name or a.node.output[0]) in named and all(is_free(node) for node in a.nodes):
+            continue  # a shuffle that another site takes along
         ms = round(t.before, 4)
         entries.append({**refused(t.alternative.node, reason), "ms_before": ms, "ms_after": ms})
     listed = {item["node"] for item in entries}

@@ -82,7 +82,11 @@ def make_faster(
         if duel is not None:
             report["ms_before"], report["ms_after"] = duel.ms
             if duel.is_won:
-                return {**report, "rewritten": len(done)}
+                # a shuffle that every reader takes along is written for nobody: its edit is gone again
+                there = {name for node in copy.graph.node for name in node.output}
+                dead = [site for site, edit in done if edit.output not in there]
+                sites = [site for site in entries if not any(site is other for other in dead)]
+                return {**report, "sites": sites, "rewritten": len(done) - len(dead)}
         for site, _ in done[len(done) - max(1, len(done) // 4) :]:  # those that gain least: without them it may be
             site.update(refused=NO_FASTER, law="clock", form=None)
         del done[len(done) - max(1, len(done) // 4) :]

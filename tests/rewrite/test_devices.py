@@ -14,7 +14,8 @@ from subpixel.errors import InputError, UsageError
 from subpixel.rewriting import profile_names, rewrite
 from subpixel.rewriting.devices.limits import LIMITS
 from subpixel.rewriting.devices.profile import read_profile
-from subpixel.rewriting.graph.view import View, infer, opset_of, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
+from subpixel.rewriting.graph.view import View, opset_of
 
 NEAREST: Any = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 X: Any = {"x": [1, 5, 6, 7]}

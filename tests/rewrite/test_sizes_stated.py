@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from rewrite.graphs import graph, node, rng, whole
 from subpixel.rewriting import rewrite
-from subpixel.rewriting.graph.view import infer, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.proof.running import Runner
 
 X: Any = {"x": [1, 3, "H", "W"]}

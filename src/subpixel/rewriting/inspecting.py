@@ -21,9 +21,10 @@ from subpixel.progress import track
 from subpixel.rewriting.choice.clock import Feeds
 from subpixel.rewriting.choice.macs import chain
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
+from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.model_file import load
 from subpixel.rewriting.graph.soundness import inlined, refuse_unsound
-from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, types_of
+from subpixel.rewriting.graph.view import View, opset_of, overridable_of
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
 from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.reading.reading import Reading

@@ -20,9 +20,10 @@ from subpixel.rewriting.goals.fastest import make_faster
 from subpixel.rewriting.goals.passes import lift_one, rewrite_graph
 from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.external import fill
+from subpixel.rewriting.graph.inference import forget_doubtful
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
 from subpixel.rewriting.graph.soundness import inlined, refuse_unsound, state_ranks
-from subpixel.rewriting.graph.view import forget_doubtful, opset_of
+from subpixel.rewriting.graph.view import opset_of
 from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.verifying import verify
 

@@ -9,7 +9,8 @@ import onnx
 from onnx import ModelProto
 
 from subpixel.algebra import Layer, layers
-from subpixel.rewriting.graph.view import Types, infer, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
+from subpixel.rewriting.graph.view import Types
 from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.writing.forms import Form
 from subpixel.rewriting.writing.plans import made

@@ -12,8 +12,9 @@ from subpixel.algebra import Cells, Convolution, Op
 from subpixel.rewriting.choice import macs
 from subpixel.rewriting.entry import Entry, entry
 from subpixel.rewriting.graph.edit import names_in
+from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.sketch import sketch
-from subpixel.rewriting.graph.view import Input, View, infer, standalone, types_of
+from subpixel.rewriting.graph.view import Input, View, standalone
 from subpixel.rewriting.moves.commute import Swap
 from subpixel.rewriting.proof.prove import Proof, prove
 from subpixel.rewriting.reading.chains import find_chains, has, read_all

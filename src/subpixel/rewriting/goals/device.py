@@ -15,17 +15,9 @@ from subpixel.rewriting.devices.profile import Profile
 from subpixel.rewriting.goals.change import Wish, choices, combinations, entry_of, proved, weights_of
 from subpixel.rewriting.goals.passes import PASSES, Outcome, over_graphs
 from subpixel.rewriting.graph.edit import Edit, names_in
+from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.sizes import evaluate
-from subpixel.rewriting.graph.view import (
-    View,
-    extract,
-    infer,
-    opset_of,
-    overridable_of,
-    standalone,
-    subgraphs,
-    types_of,
-)
+from subpixel.rewriting.graph.view import View, extract, opset_of, overridable_of, standalone, subgraphs
 from subpixel.rewriting.proof.compare import compare
 from subpixel.rewriting.proof.prove import Proof
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all

@@ -25,7 +25,8 @@ from subpixel.rewriting.goals.change import (
     weights_of,
 )
 from subpixel.rewriting.graph.edit import apply_edits, names_in
-from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, subgraphs, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
+from subpixel.rewriting.graph.view import View, opset_of, overridable_of, subgraphs
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
 from subpixel.rewriting.reading.cuts import every_site

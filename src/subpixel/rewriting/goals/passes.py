@@ -12,7 +12,8 @@ from subpixel.progress import track
 from subpixel.rewriting.entry import Entry, refused
 from subpixel.rewriting.goals.change import Wish, change, commuted, entry_of, nothing_follows
 from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in
-from subpixel.rewriting.graph.view import View, infer, opset_of, overridable_of, subgraphs, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
+from subpixel.rewriting.graph.view import View, opset_of, overridable_of, subgraphs
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.moves.lifting import swapped, swaps
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all

@@ -11,7 +11,7 @@ import onnx.shape_inference
 from onnx import ModelProto, ValueInfoProto, helper
 
 from subpixel.errors import InputError
-from subpixel.rewriting.graph.view import infer, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
 
 _ERROR = re.compile(r"\(op_type:(?P<op>\w+)(?:, node name: (?P<node>.*?))?\): (?P<what>.*?)(?= \(op_type:|$)")
 _JUDGED = ("Conv", "ConvTranspose", "DepthToSpace", "SpaceToDepth")  # of others onnx refuses what runtimes run

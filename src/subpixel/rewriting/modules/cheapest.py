@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from subpixel.progress import track
-from subpixel.rewriting.modules.operators import Read
+from subpixel.rewriting.modules.calls import Read
 from subpixel.rewriting.modules.plan import RegionPlan, Wish, entry_of, refused, values_of
 from subpixel.rewriting.modules.planning import PlannedSite
 from subpixel.rewriting.modules.surgery import Change

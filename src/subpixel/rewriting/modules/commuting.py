@@ -13,11 +13,12 @@ from torch import Tensor, fx
 
 from subpixel.algebra import Convolution
 from subpixel.rewriting.entry import Entry, entry
-from subpixel.rewriting.modules.operators import Read, resize_arguments
+from subpixel.rewriting.modules.calls import Read
 from subpixel.rewriting.modules.planning import check_inplace
 from subpixel.rewriting.modules.proving import one_thread
 from subpixel.rewriting.modules.tracing import hooks_of
 from subpixel.rewriting.modules.view import Call, ModuleView, call_of
+from subpixel.rewriting.modules.weightless import resize_arguments
 from subpixel.rewriting.refusal import Refusal
 
 FORM = "1×1 convolution first"

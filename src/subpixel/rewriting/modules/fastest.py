@@ -12,9 +12,9 @@ from subpixel.rewriting.choice.fastest import FORMS, MARGIN, print_of, recall, r
 from subpixel.rewriting.choice.together import UNBEATEN, settle
 from subpixel.rewriting.entry import Entry
 from subpixel.rewriting.goals.fastest import PRUNE
+from subpixel.rewriting.modules.calls import Read
 from subpixel.rewriting.modules.clock import ModuleClock
 from subpixel.rewriting.modules.commuting import FORM, Swap, find_swaps, prove_swap
-from subpixel.rewriting.modules.operators import Read
 from subpixel.rewriting.modules.plan import RegionPlan, Wish, entry_of, refused, values_of
 from subpixel.rewriting.modules.planning import Candidate, PlannedSite, tensor_of
 from subpixel.rewriting.modules.surgery import Change

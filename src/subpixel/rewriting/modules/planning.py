@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from subpixel.algebra import Cells, Layer, Op, Plan, layers
+from subpixel.rewriting.modules.calls import Read
 from subpixel.rewriting.modules.kernel_map import Universal, universal
-from subpixel.rewriting.modules.operators import Read
 from subpixel.rewriting.modules.program import Program, compile_form
 from subpixel.rewriting.modules.proving import ModuleProof, Reference, prove, read_back
 from subpixel.rewriting.modules.site import Addend, RunSite

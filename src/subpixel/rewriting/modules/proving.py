@@ -22,8 +22,8 @@ from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize
 
 from subpixel.algebra import Layer, Op, layers, lift, same
+from subpixel.rewriting.modules.calls import Read
 from subpixel.rewriting.modules.kernel_map import Universal
-from subpixel.rewriting.modules.operators import Read
 from subpixel.rewriting.modules.site import RunSite
 from subpixel.rewriting.modules.symbol import Symbol
 from subpixel.rewriting.modules.view import Call, ModuleView, call_of

@@ -21,7 +21,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from subpixel.algebra import Cells, Op, layers, same
 from subpixel.algebra.cells import as_cells
-from subpixel.rewriting.graph.view import Input, View, extract, infer, standalone, types_of
+from subpixel.rewriting.graph.inference import infer, types_of
+from subpixel.rewriting.graph.view import Input, View, extract, standalone
 from subpixel.rewriting.proof.compare import Comparison, Sizes, compare
 from subpixel.rewriting.proof.sizes import Lengths, dim_of, legal_lengths, shorter_sizes, trial_sizes
 from subpixel.rewriting.reading.chains import find_chains, read_all

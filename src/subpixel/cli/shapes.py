@@ -1,12 +1,13 @@
 """`--input name=1x3x224x224`, `--smallest name=1x3x8x8`: the shapes that a model leaves open."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 Shapes = dict[str, Sequence[int]]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Shape(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.2 on
@@ -19,7 +20,7 @@ class _Shape(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
         return name, tuple(int(n) for n in sizes.split("x"))
 
 
-def _option(*names: str, example: str, text: str) -> Any:
+def _option(*names: str, example: str, text: str) -> Callable[[F], F]:
     return click.option(
         *names,
         type=_Shape(),

@@ -164,8 +164,8 @@ def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_v
         remember(question, remembered)
     if original not in remembered:
         return None
-    times = {name: remembered[name] for name in names[1:] if name in remembered}
-    return _Timed(a, remembered[original], times, len(forms))
+    found = {name: remembered[name] for name in names[1:] if name in remembered}
+    return _Timed(a, remembered[original], found, len(forms))
 
 
 _DEFAULTS = {"auto_pad": b"NOTSET", "group": 1, "mode": b"DCR"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 
 from subpixel.rewriting.proof.compare import Sizes
@@ -80,7 +81,7 @@ def _met(site: Site, axis: int, H: int) -> Lengths | None:
     for term in site.terms:
         for name in term.sources:
             if name not in found:
-                found[name] = 1 + bisect_left(range(1, LONGEST + 1), H, key=lambda n, t=term: made(t.meets, axis, n))
+                found[name] = 1 + bisect_left(range(1, LONGEST + 1), H, key=partial(made, term.meets, axis))
             if made(term.meets, axis, found[name]) != H:
                 return None
     return found

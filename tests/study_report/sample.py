@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from subpixel.study.budget import budget_of, describe, network_of, plan
-from subpixel.study.findings import findings, write_findings
+from subpixel.study.findings import write_findings_of
 from subpixel.study.results import circumstances
 from subpixel.study.settings import BudgetSettings
 
@@ -31,10 +31,10 @@ def write_sample(folder: Path, scales: tuple[int, ...] = (3,), leave_out: str = 
     rng = np.random.default_rng(0)
     lines = [run_line(run, rng) for scale in scales for run in plan(scale, SETTINGS) if not run.key.endswith(leave_out)]
     write_lines(folder / "budget.jsonl", lines)
-    write_findings(folder, findings(lines, scales, SETTINGS))
     write_lines(folder / "power.jsonl", [*liftings(), *converses(rng)])
     write_lines(folder / "initialisation.jsonl", starts(rng))
     write_lines(folder / "speed.jsonl", layers(rng))
+    write_findings_of(folder, scales, SETTINGS)
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

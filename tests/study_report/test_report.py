@@ -99,6 +99,12 @@ def test_an_empty_folder_gives_the_note_and_says_what_is_missing(tmp_path):
     assert all(f"{name}.jsonl: no line of it" in text for name in ("budget", "power", "initialisation", "speed"))
 
 
+def test_computed_pictures_are_named(copy, tmp_path):
+    assert "Computed pictures" not in text_of(copy, tmp_path)
+    (copy / "pictures" / "drawn").mkdir(parents=True)
+    assert "Computed pictures" in text_of(copy, tmp_path)
+
+
 def test_a_difference_in_the_lifting_is_said(copy, tmp_path):
     lines = lines_of(copy, "power")
     lines[0]["differing"] = 7

@@ -21,6 +21,8 @@ class Results:
     initialisation: list[Line] = field(default_factory=list)
     speed: list[Line] = field(default_factory=list)
     findings: dict[str, Any] | None = None
+    drawn: bool = False
+    """Computed pictures took the place of photographs that were not given."""
 
     def lines(self) -> list[Line]:
         """Every line of every file."""
@@ -36,7 +38,8 @@ def read_results(folder: Path) -> Results:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
     parts = {name: _lines(folder / f"{name}.jsonl") for name in ("budget", "power", "initialisation", "speed")}
-    return Results(**parts, findings=_findings(folder / "findings.json"))
+    drawn = (folder / "pictures" / "drawn").is_dir()
+    return Results(**parts, findings=_findings(folder / "findings.json"), drawn=drawn)
 
 
 def _lines(path: Path) -> list[Line]:

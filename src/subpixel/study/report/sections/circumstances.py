@@ -9,9 +9,9 @@ from subpixel.study.report.markup import made, paragraphs
 from subpixel.study.report.results import Results
 
 COMMANDS = {
-    "budget": "subpixel study budget PICTURES... --benchmark SET -o FOLDER",
+    "budget": "subpixel study budget -o FOLDER --pictures-folder PICTURES --benchmark SET",
     "power": "subpixel study power -o FOLDER",
-    "initialisation": "subpixel study initialisation PICTURES... -o FOLDER",
+    "initialisation": "subpixel study initialisation -o FOLDER --pictures-folder PICTURES --benchmark SET",
     "speed": "subpixel study speed -o FOLDER",
 }
 
@@ -43,6 +43,7 @@ def _rows(lines: list[dict[str, Any]], command: str) -> list[tuple[str, str]]:
         ("Results", f"{len(lines)} lines"),
         ("Seeds", _each(line.get("seed") for line in lines)),
         ("Recipe", recipes),
+        ("Judged on", _each(name for line in lines for name in (line.get("psnr") or {}))),
         ("Training pictures", _each(f"SHA-256 {line['data'][:16]}…" for line in lines if line.get("data"))),
         ("Processor", _each(_machine(line) for line in lines)),
         ("Threads", _each(line.get("threads") for line in lines)),

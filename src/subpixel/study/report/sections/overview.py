@@ -10,36 +10,52 @@ from typing import Any
 from subpixel.study.report.markup import details, missing, paragraphs
 from subpixel.study.report.results import Results
 
-PARTS = {"budget": "Equal cost", "causes": "Why: the controls", "plateau": "Had they stopped learning?"}
+PARTS = {
+    "budget": "Equal cost",
+    "causes": "Why: the controls",
+    "plateau": "Had they stopped learning?",
+    "power": "What each can represent",
+    "initialisation": "Checkerboards",
+    "speed": "Speed",
+}
+DRAWN = (
+    "Computed pictures (discs, polygons, strokes, gratings) stand in here for photographs that were not given: this "
+    "shows that everything runs, and what networks learn from such pictures says little about photographs."
+)
 
 
 def overview(results: Results) -> str:
     """The section."""
     parts = ['<h2 id="found">What our experiments say</h2>']
+    if results.drawn:
+        parts.append(missing("Not from photographs", [DRAWN]))
     if results.findings is None:
         return "".join(parts) + missing(
             "Missing", ["findings.json: `subpixel study` writes it when it has made its runs"]
         )
     sentences = results.findings["sentences"]
-    counted = Counter(one["verdict"] for one in sentences)
-    words = ", ".join(f"{counted[name]} {label}" for name, label in _VERDICTS.items() if counted[name])
     parts.append(
         paragraphs(
             "Six families of networks of equal depth, three that enlarge first and three that enlarge last, were "
             "trained alike. A claim counts as holding only if the interval over seeds and a paired test over "
-            f"pictures both say so. Of {len(sentences)} statements: {words}."
+            f"pictures both say so. Of {len(sentences)} statements: {_counted(sentences)}."
         )
     )
     for part in dict.fromkeys(one["part"] for one in sentences):
         mine = [one for one in sentences if one["part"] == part]
         parts.append(f"<h3>{escape(PARTS.get(part, part))}</h3>")
-        if len(mine) > 6:
-            parts.append(
-                _matrix(mine, PARTS.get(part, part)) + details(f"All {len(mine)} statements, with numbers", _list(mine))
-            )
+        if len(mine) > _FEW and part in ("budget", "causes"):
+            parts.append(_matrix(mine, PARTS[part]))
+        if len(mine) > _FEW:
+            parts.append(details(f"All {len(mine)} statements, with numbers: {_counted(mine)}", _list(mine)))
         else:
             parts.append(_list(mine))
     return "".join(parts)
+
+
+def _counted(sentences: list[dict[str, Any]]) -> str:
+    found = Counter(one["verdict"] for one in sentences)
+    return ", ".join(f"{found[name]} {label}" for name, label in _VERDICTS.items() if found[name])
 
 
 def _list(sentences: list[dict[str, Any]]) -> str:
@@ -91,6 +107,8 @@ _MATCHINGS = {
 }
 
 
+_FEW = 6
+"""Statements that are shown as they are; more are folded away."""
 _VERDICTS = {
     "holds": "hold",
     "does not hold": "do not hold",

@@ -10,7 +10,7 @@ from typing import Any
 
 from subpixel.study.report.drawing import Drawing
 from subpixel.study.report.families import AT_HR, in_order, style_of
-from subpixel.study.report.markup import figure, paragraphs, table
+from subpixel.study.report.markup import details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
 
@@ -116,7 +116,8 @@ def _converse(lines: list[dict[str, Any]]) -> list[str]:
         "its floor",
         "seeds",
     )
-    parts.append(table("What is left at the end", head, body, numbers=range(2, 8), names=2))
+    shown_rows = table("What is left at the end", head, body, numbers=range(2, 8), names=2)
+    parts.append(shown_rows if len(body) <= 12 else details("What is left at the end, for every student", shown_rows))
     return parts
 
 

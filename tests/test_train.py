@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.errors import InputError, OutputError, UsageError
+from subpixel.errors import InputError, MissingExtra, OutputError, UsageError
 from subpixel.evaluate import evaluate
 from subpixel.models import ZOO, build, read_weights
 from subpixel.models.espcn import espcn
@@ -285,6 +285,39 @@ def test_an_unwritable_output_shows_before_the_work(config, tmp_path, monkeypatc
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"file.out\.safetensors cannot be written"):
         train(replace(config, output=tmp_path / "file" / "out.safetensors"))
+
+
+def test_two_processes_share_every_batch(config, folder, tmp_path):
+    """The same pictures in every step: equal but for the order of sums, also after one of the runs was resumed."""
+    pytest.importorskip("lightning_fabric")
+    # SOAP's eigenvectors magnify the rounding of sums; Adam's first steps are all of the rate's size.
+    single = replace(config, optimizer="adam", learning_rate=1e-4, batch=4)
+    train(single)
+    settings = {"scale": 2, "model": "espcn", "steps": 12, "batch": 4, "patch": 8, "checkpoint-every": 4, "devices": 2}
+    settings |= {"device": "cpu", "held-out": "b.png", "optimizer": "adam", "learning-rate": 1e-4, "threads": 1}
+    options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "subpixel", "train", str(folder), "-o", str(tmp_path / "two.safetensors")]
+    command += [*options, "--no-halved"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1  # one of them reports
+    assert done.stderr.count("step 4:") == 1
+    one, two = read_weights(config.output), read_weights(tmp_path / "two.safetensors")
+    for name, weight in one.weights.items():
+        np.testing.assert_allclose(two.weights[name], weight, atol=2e-6)
+    assert two.header["recipe"] == one.header["recipe"]
+
+
+def test_several_devices_and_their_batches(config, monkeypatch):
+    with pytest.raises(UsageError, match="a batch of 3 cannot be shared by 2 devices"):
+        replace(config, batch=3, devices=2)
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'subpixel\[devices\]'"):
+        train(replace(config, devices=2))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match="there are 1 GPUs here, not 2"):
+        train(replace(config, devices=2, device="cuda"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -40,6 +40,7 @@ def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
 @_setting("initial", "A weight file of the same model to start from.", type=FILE)
 @_setting("seed", "Of the initial weights and the batches.", metavar="N")
 @_setting("device", "auto: the GPU where there is one.", type=click.Choice(["auto", "cpu", "cuda"]))
+@_setting("devices", "GPUs, or processes on the CPU, that share every batch.", metavar="N")
 @_setting("threads", "On the CPU.  [default: PyTorch's]", type=click.IntRange(1), metavar="N")
 @_setting("checkpoint_every", "Steps between checkpoints.", metavar="N")
 @_setting("resume", "Go on from the checkpoint of a run that was cut off.", is_flag=True)
@@ -58,6 +59,8 @@ def train(as_json: bool, **settings: Any) -> None:
     from subpixel.train.loop import train as run
 
     result = run(config)
+    if result.rank > 0:  # the first process reports
+        return
     for picture in result.skipped:
         click.echo(f"subpixel: note: left out: {': '.join(picture.values())}", err=True)
     if as_json:

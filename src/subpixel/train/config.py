@@ -35,6 +35,8 @@ class TrainConfig:
             start fresh.
         seed: of the initial weights and of every batch.
         device: where to run; auto takes the GPU when there is one.
+        devices: how many GPUs, or processes on the CPU, share every batch; they give what one gives but for the
+            rounding of sums.
         threads: of PyTorch on the CPU; None leaves its default.
         checkpoint_every: steps between checkpoints.
         resume: go on from the checkpoint of a run that was cut off.
@@ -59,6 +61,7 @@ class TrainConfig:
     initial: Path | None = None
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = 1
     threads: int | None = None
     checkpoint_every: int = 2_000
     resume: bool = False
@@ -66,7 +69,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.scale < 2:
             raise UsageError(f"a network can be trained for any integer scale from 2, not for {self.scale}")
-        for name in ("steps", "batch", "patch", "checkpoint_every"):
+        for name in ("steps", "batch", "patch", "checkpoint_every", "devices"):
             if getattr(self, name) < 1:
                 raise UsageError(f"`{name}` (={getattr(self, name)}) must be at least 1")
         for name in ("seed", "warm_up"):
@@ -77,6 +80,8 @@ class TrainConfig:
         for name in ("ema", "squared_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"`{name}` (={getattr(self, name)}) must lie in 0..1")
+        if self.batch % self.devices:
+            raise UsageError(f"a batch of {self.batch} cannot be shared by {self.devices} devices: choose a multiple")
         if self.output.suffix != ".safetensors":
             raise UsageError(f"weights are written as .safetensors, so {self.output} needs that ending")
         if not self.folders:
@@ -89,7 +94,7 @@ class TrainConfig:
 
     def recipe(self) -> dict[str, object]:
         """The settings that decide the weights, as JSON values; a checkpoint of another recipe is refused."""
-        elsewhere = {"folders", "output", "pictures", "figures", "device", "threads", "resume"}
+        elsewhere = {"folders", "output", "pictures", "figures", "device", "devices", "threads", "resume"}
         kept = {key: value for key, value in asdict(self).items() if key not in elsewhere}
         kept["held_out"] = list(self.held_out)
         kept["initial"] = self.initial.name if self.initial else None

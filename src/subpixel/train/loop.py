@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from subpixel.train.figures import write_figures
 from subpixel.train.initialise import initialise
 from subpixel.train.patches import Pair, PatchSampler
 from subpixel.train.pictures import read_training_set
+from subpixel.train.processes import processes
 
 
 class TrainingDiverged(SubpixelError):
@@ -33,7 +35,7 @@ class TrainingDiverged(SubpixelError):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run left behind."""
+    """What a run left behind; `rank` is the process's number among several, of which the first one wrote it."""
 
     output: Path
     steps: int
@@ -41,6 +43,7 @@ class TrainResult:
     held_out_psnr: float | None
     pictures: int
     skipped: list[dict[str, str]]
+    rank: int = 0
 
 
 def train(config: TrainConfig) -> TrainResult:
@@ -58,13 +61,8 @@ def train(config: TrainConfig) -> TrainResult:
     began = time.monotonic()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    device = torch.device(
-        ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
-    )
     if config.checkpoint.exists() and not config.resume:
         raise UsageError(f"{config.checkpoint} is left from a run that was cut off: resume it, or delete that file")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError("PyTorch finds no GPU here: leave the device at auto, or take cpu")
     probe = config.output.with_name(f".{config.output.name}.probe")
     try:
         write_atomically(probe, b"")  # an output that cannot be written shows now, not after hours
@@ -74,7 +72,9 @@ def train(config: TrainConfig) -> TrainResult:
     network = build(config.model, config.scale)
     for folder in config.figures:
         find_pictures(folder)  # a folder that is missing, too
-    if config.resume and not config.checkpoint.exists():
+    together = processes(config)
+    reports = together.rank == 0  # and writes; the others compute and are silent
+    if reports and config.resume and not config.checkpoint.exists():
         print(f"subpixel: note: there is no {config.checkpoint} to resume: the run starts anew", file=sys.stderr)
     data = read_training_set(config)
     sampler = PatchSampler(data.learn, config.scale, config.patch)
@@ -82,15 +82,16 @@ def train(config: TrainConfig) -> TrainResult:
     module = NetworkModule(network)
     initialise(module, config.seed)
     started_from = load_initial(config.initial, module) if config.initial is not None else None
-    module.to(device)
-    descent = Descent(module, config)
+    module.to(together.device)
+    descent = Descent(module, config, together)
     optimizer, mean = descent.optimizer, descent.mean
     digest = data.digest()
     first = load_checkpoint(config, digest, module, optimizer, mean) if config.checkpoint.exists() else 0
 
     score: float | None = None
     note = ""
-    with Progress(f"training {config.model} x{config.scale}", config.steps, start=first, unit="steps") as progress:
+    what, stream = f"training {config.model} x{config.scale}", None if reports else StringIO()
+    with Progress(what, config.steps, start=first, unit="steps", stream=stream) as progress:
         for picture in data.skipped:
             progress.say(f"left out {picture['name']}: {picture['reason']}")
         for step in range(first, config.steps):
@@ -103,16 +104,18 @@ def train(config: TrainConfig) -> TrainResult:
                     f" lower the learning rate (={config.learning_rate})"
                 )
             done = step + 1
-            if done % config.checkpoint_every == 0 or done == config.steps:
+            if reports and (done % config.checkpoint_every == 0 or done == config.steps):
                 save_checkpoint(config, digest, module, optimizer, mean, done)
-                score = held_out_psnr(module, mean, data.held_out, device)
+                score = held_out_psnr(module, mean, data.held_out, together.device)
                 note = f"held out {score:.3f} dB" if score is not None else ""
                 progress.say(f"step {done:,}: {note or 'checkpoint written'}")
             progress.advance(note=note)
 
-    if score is None:  # resumed from a checkpoint of the last step
-        score = held_out_psnr(module, mean, data.held_out, device)
     seconds = time.monotonic() - began
+    if not reports:
+        return TrainResult(config.output, config.steps, seconds, None, len(data.story), data.skipped, together.rank)
+    if score is None:  # resumed from a checkpoint of the last step
+        score = held_out_psnr(module, mean, data.held_out, together.device)
     header: dict[str, object] = {
         "network": network.config(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

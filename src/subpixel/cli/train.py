@@ -36,6 +36,7 @@ def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
 @_setting("warm_up", "Steps of linear warm-up.", metavar="N")
 @_setting("squared_from", "Part of the steps after which the loss is squared.", metavar="X")
 @_setting("ema", "Decay of the running mean that is saved.", metavar="X")
+@_setting("branches", "Width of a branch beside each layer, merged at the end; 0: none.", metavar="N")
 @_setting("halved", "Learn from every picture at half its size, too.")
 @_setting("initial", "A weight file of the same model to start from.", type=FILE)
 @_setting("seed", "Of the initial weights and the batches.", metavar="N")

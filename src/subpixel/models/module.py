@@ -57,13 +57,18 @@ class NetworkModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_and_remember(x)[0]
 
+    def convolve(self, step: Convolution, x: Tensor) -> Tensor:
+        """One convolution, padded with zeros so that the map keeps its size."""
+        weight, bias = self.weight(f"{step.name}.weight"), self.weight(f"{step.name}.bias")
+        return F.conv2d(x, weight, bias, padding=step.kernel // 2)
+
     def forward_and_remember(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The result, and what every `Remember` kept, by its name (DRCN's predictions are supervised)."""
         remembered: dict[str, Tensor] = {}
         for step in self.network.steps:
             match step:
-                case Convolution(name=name, kernel=k):
-                    x = F.conv2d(x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), padding=k // 2)
+                case Convolution():
+                    x = self.convolve(step, x)
                 case TransposedConvolution(name=name, stride=s):
                     x = F.conv_transpose2d(
                         x,

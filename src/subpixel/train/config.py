@@ -30,6 +30,8 @@ class TrainConfig:
         warm_up: steps of linear warm-up.
         squared_from: fraction of the steps after which the squared error replaces Charbonnier's loss; 1 never.
         ema: decay of the running mean of the weights, which is what is saved.
+        branches: beside each convolution, a 1x1 layer to so many times its maps and one back, merged into one kernel
+            (law A12); 0 none.
         halved: learn from every picture at half its size too, which sharpens soft originals.
         initial: a weight file of the same model at any scale to start from; layers whose shape differs
             start fresh.
@@ -57,6 +59,7 @@ class TrainConfig:
     warm_up: int = 100
     squared_from: float = 0.9
     ema: float = 0.999
+    branches: int = 0
     halved: bool = True
     initial: Path | None = None
     seed: int = 0
@@ -72,7 +75,7 @@ class TrainConfig:
         for name in ("steps", "batch", "patch", "checkpoint_every", "devices"):
             if getattr(self, name) < 1:
                 raise UsageError(f"`{name}` (={getattr(self, name)}) must be at least 1")
-        for name in ("seed", "warm_up"):
+        for name in ("seed", "warm_up", "branches"):
             if getattr(self, name) < 0:
                 raise UsageError(f"`{name}` (={getattr(self, name)}) must not be negative")
         if not self.learning_rate > 0:

@@ -18,6 +18,7 @@ from subpixel.models.files import write_tensors
 from subpixel.models.module import NetworkModule
 from subpixel.models.zoo import build
 from subpixel.progress import Progress
+from subpixel.train.branches import BranchedModule
 from subpixel.train.calibrate import calibrated
 from subpixel.train.checkpoint import load_checkpoint, load_initial, save_checkpoint
 from subpixel.train.config import TrainConfig
@@ -79,7 +80,7 @@ def train(config: TrainConfig) -> TrainResult:
     data = read_training_set(config)
     sampler = PatchSampler(data.learn, config.scale, config.patch)
 
-    module = NetworkModule(network)
+    module = BranchedModule(network, config.branches) if config.branches else NetworkModule(network)
     initialise(module, config.seed)
     started_from = load_initial(config.initial, module) if config.initial is not None else None
     module.to(together.device)

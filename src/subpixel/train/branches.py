@@ -1,0 +1,68 @@
+"""Re-parameterised training: beside each convolution a branch that merges into its kernel.
+
+A 1x1 convolution to more maps, then one of the layer's own size, has more weights to learn by and computes nothing new:
+law A12 merges it exactly, because the 1x1 layer has neither padding nor bias (Ding et al. 2021, arXiv 2101.03697; Zhang
+et al. 2021, "Edge-oriented convolution block", ECBSR). docs/LOG.md has what it gave.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from subpixel.models.module import NetworkModule
+from subpixel.models.network import Convolution, Network
+
+
+class BranchedModule(NetworkModule):
+    """A `NetworkModule` whose convolutions have branches; they begin as nothing and are merged in every step.
+
+    Merging the kernels costs O·D·C·K² multiplications a step, once, instead of a convolution more for every pixel.
+
+    Args:
+        network: the steps.
+        multiple: maps inside a branch, as a multiple of the larger of the layer's own numbers.
+        weights: of the plain network, by name.
+    """
+
+    def __init__(
+        self, network: Network, multiple: int, weights: Mapping[str, NDArray[np.float32]] | None = None
+    ) -> None:
+        super().__init__(network, weights)
+        layers = {step.name: step for step in network.steps if isinstance(step, Convolution)}
+        self.branched = frozenset(layers)
+        for name, step in layers.items():
+            maps = multiple * max(step.inputs, step.outputs)
+            wide = torch.empty(maps, step.inputs, 1, 1)
+            self.register_parameter(f"{name}_wide", nn.Parameter(wide))
+            narrow = torch.empty(step.outputs, maps, step.kernel, step.kernel)
+            self.register_parameter(f"{name}_narrow", nn.Parameter(narrow))
+        self.draw(torch.Generator().manual_seed(0))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw the 1x1 layers, as large as what they read; the others are zero, so that nothing is added yet."""
+        with torch.no_grad():
+            for name in sorted(self.branched):
+                wide, narrow = self.branch(name)
+                wide.normal_(0, wide.shape[1] ** -0.5, generator=generator)
+                narrow.zero_()
+
+    def branch(self, name: str) -> tuple[Tensor, Tensor]:
+        """The kernels beside a layer: [D, C, 1, 1], then [O, D, K, K]."""
+        return self.get_parameter(f"{name}_wide"), self.get_parameter(f"{name}_narrow")
+
+    def merged(self, name: str) -> Tensor:
+        """The one kernel [O, C, K, K] that a layer and its branch are (law A12)."""
+        wide, narrow = self.branch(name)
+        return self.weight(f"{name}.weight") + torch.einsum("odhw,dc->ochw", narrow, wide[:, :, 0, 0])
+
+    def convolve(self, step: Convolution, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.merged(step.name), self.weight(f"{step.name}.bias"), padding=step.kernel // 2)
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The plain network's, branches merged."""
+        kernels = {f"{name}.weight": self.merged(name).detach().cpu().numpy().copy() for name in self.branched}
+        return super().weights() | kernels

@@ -173,6 +173,7 @@ def test_the_keyboard_reaches_and_moves_the_controls(browser, page):
 def test_it_fits_the_window(browser, page, size):
     """The body never scrolls sideways, at the largest setting too; what does can have the keyboard's focus."""
     browser.open(page, size)
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     for values in ({}, {"x": "999 -999 999 -999 999 -999 999 -999", "f": "1 2 3 4 5 6 7 8", "s": 6, "p": 0}):
         browser.run(SET, values)
         assert browser.run("return document.documentElement.scrollWidth") <= size[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from study_report.conftest import DESKTOP, PHONE
 from subpixel.algebra import apply, lift, transposed_convolution
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": PHONE, "desktop": DESKTOP}
 
 
@@ -241,3 +243,16 @@ def test_it_prints(browser, page):
     assert browser.run("return getComputedStyle(document.querySelector('.controls')).display") == "none"
     assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_page_of_the_results_in_the_repository(browser, tmp_path, size):
+    """docs/study, as far as the study has come."""
+    from subpixel.study.report import write_report
+
+    path = tmp_path / "study.html"
+    write_report(ROOT / "docs" / "study", path)
+    browser.open(path, size)
+    assert browser.complaints() == []
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+    assert browser.run("return document.querySelectorAll('svg[role=img]').length") >= 11

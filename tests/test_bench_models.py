@@ -31,6 +31,11 @@ def test_figures_are_ours_where_weights_ship_and_the_papers_elsewhere(result):
     assert rows["espcn"]["psnr_by"] == "ours"
     assert rows["espcn"]["psnr"] == pytest.approx(32.81, abs=0.005)
     assert rows["nano"]["gmacs"] == round(24 * 16 * 3_024 / 1e9, 3)
+    assert rows["fsrcnn, LR"]["psnr"] == rows["fsrcnn"]["psnr"]
+    assert rows["fsrcnn, LR"]["ms"].keys() == rows["fsrcnn"]["ms"].keys()
+    assert {name for name in rows if name.endswith(", LR")} == {"fsrcnn, LR", "fsrcnn-s, LR"}
+    assert any("int8" in way for way in rows["small"]["ms"]) == any("int8" in way for way in rows["nano"]["ms"])
+    assert not any("int8" in way for way in rows["fsrcnn"]["ms"])
 
 
 def test_the_plot(result, tmp_path):

@@ -1,6 +1,7 @@
 """Every network of the zoo against the clock, in turns, with its PSNR beside: what `subpixel bench models` does."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -8,17 +9,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import ModelProto
 
 from subpixel.errors import MissingExtra, SubpixelError
 from subpixel.models import ZOO, build, load, read_weights
-from subpixel.models.network import Network
+from subpixel.models.network import Network, TransposedConvolution
 from subpixel.models.onnx_graph import onnx_graph
 from subpixel.models.published import PUBLISHED
 from subpixel.progress import track
+from subpixel.rewriting import rewrite
 from subpixel.runtime import Session, open_session
 from subpixel.runtime.cores import available_cores
 
 WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"), ("openvino", "int8"))
+REWRITTEN = ", LR"  # behind the name of a network whose transposed convolution was rewritten
 BUDGET = 60.0  # GMAC a picture beyond which nothing is run
 
 
@@ -33,7 +37,8 @@ def bench_models(
     """Time every network of the zoo from LR luma to HR luma.
 
     The time does not depend on the weights: a network that comes without them is timed with random ones, and its
-    PSNR is what its paper states; in int8 only what was calibrated is.
+    PSNR is what its paper states; in int8 only what was calibrated is. A network with a transposed convolution runs
+    once more as `subpixel rewrite --goal lr` gives it, under its name and ", LR".
 
     Args:
         scale: 2, 3, ...
@@ -59,6 +64,7 @@ def bench_models(
         else:
             networks[name] = network
     sessions: dict[tuple[str, str], Session] = {}
+    rewritten: dict[str, ModelProto] = {}
     for name, network in track(list(networks.items()), "opening", unit="networks"):
         trained = load(name, scale) if scale in ZOO[name].shipped else None
         graph = trained.to_onnx() if trained else onnx_graph(network, _weights(network))
@@ -72,6 +78,14 @@ def bench_models(
                 sessions[name, f"{runtime}, {precision}"] = session
             except SubpixelError as error:
                 missing.append({"name": f"{name} on {runtime}, {precision}", "reason": str(error)})
+        if any(isinstance(step, TransposedConvolution) for step in network.steps):
+            rewritten[name] = rewrite(graph, goal="lr").model
+    for name, graph in rewritten.items():
+        for runtime, precision in WAYS[:3]:
+            with suppress(SubpixelError):  # named above
+                session = open_session(graph, runtime=runtime, threads=threads, precision=precision)
+                session.run(x)
+                sessions[f"{name}{REWRITTEN}", f"{runtime}, {precision}"] = session
     times: dict[tuple[str, str], list[float]] = {key: [] for key in sessions}
     for _ in track(range(rounds), "measuring", unit="rounds"):
         for key, session in sessions.items():
@@ -79,9 +93,11 @@ def bench_models(
             session.run(x)
             times[key].append(1e3 * (perf_counter() - start))
     rows = []
-    for name, network in networks.items():
+    shown = [(name, name) for name in networks] + [(f"{name}{REWRITTEN}", name) for name in rewritten]
+    for name, of in shown:
+        network = networks[of]
         ms = {way: round(median(values), 2) for (owner, way), values in times.items() if owner == name}
-        psnr, by = _psnr(name, scale)
+        psnr, by = _psnr(of, scale)
         rows.append(
             {
                 "name": name,

@@ -82,15 +82,19 @@ def zoo_table(result: dict[str, Any]) -> str:
         f"×{scale}, luma {width}×{height} → {width * scale}×{height * scale}, {threads} threads, ms: medians of "
         f"{result['rounds']} rounds",
         "",
-        f"{'':<11}{'weights':>10}{'GMAC':>8}{'field':>6}{'Set5 dB':>9}" + "".join(f"{heads[w]:>11}" for w in ways),
+        f"{'':<12}{'weights':>9}{'GMAC':>7}{'field':>6}{'Set5 dB':>9}" + "".join(f"{heads[w]:>9}" for w in ways),
     ]
     for row in result["rows"]:
         mark = "*" if row["psnr_by"] == "paper" else " "
         psnr = "" if row["psnr"] is None else f"{row['psnr']:.2f}{mark}"
-        cells = "".join(f"{row['ms'][way]:>11.1f}" if way in row["ms"] else f"{'':>11}" for way in ways)
-        facts = f"{row['parameters']:>10,}{row['gmacs']:>8.2f}{row['receptive_field']:>6}{psnr:>9}"
-        lines.append(f"{row['name']:<11}{facts}{cells}".rstrip())
-    lines += ["", "field: receptive field in LR pixels; ort onnxruntime, ov OpenVINO; * the paper's figure"]
+        cells = "".join(f"{row['ms'][way]:>9.1f}" if way in row["ms"] else f"{'':>9}" for way in ways)
+        facts = f"{row['parameters']:>9,}{row['gmacs']:>7.2f}{row['receptive_field']:>6}{psnr:>9}"
+        lines.append(f"{row['name']:<12}{facts}{cells}".rstrip())
+    lines += [
+        "",
+        "field: receptive field in LR pixels; ort onnxruntime, ov OpenVINO; * the paper's figure;",
+        '", LR": its transposed convolution rewritten by subpixel rewrite',
+    ]
     lines += [f"{gap['name']}: {gap['reason']}" for gap in result["missing"]]
     return "\n".join(lines)
 

@@ -56,6 +56,31 @@ def graph(
     return model
 
 
+def enlarged(
+    factor: Sequence[float] = (2, 2),
+    maps: tuple[int, int] = (4, 3),
+    K: int = 3,
+    pads: Sequence[int] | None = None,
+    dilation: int = 1,
+    opset: int = 17,
+    **attributes: Any,
+) -> onnx.ModelProto:
+    """A Resize and the convolution after it, sizes open; the convolution keeps the size where no `pads` are given."""
+    d, (C, O) = len(factor), maps
+    return graph(
+        [
+            node("Resize", "x - s", "u", **attributes),
+            node("Conv", "u w b", "y", pads=[K // 2] * 2 * d if pads is None else list(pads), dilations=[dilation] * d),
+        ],
+        {"x": ["N", C, *"HWD"[:d]]},
+        "y",
+        opset=opset,
+        w=whole(O, C, *[K] * d),
+        b=whole(O),
+        s=np.array([1, 1, *factor], np.float32),
+    )
+
+
 def counts(model: onnx.ModelProto) -> Counter[str]:
     """How many nodes of each operator."""
     return Counter(n.op_type for n in model.graph.node)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from rewrite.graphs import assert_same, counts, graph, node, whole
+from rewrite.graphs import assert_same, counts, enlarged, graph, node, whole
 from subpixel.errors import InputError, UsageError
 from subpixel.rewriting import rewrite
 from subpixel.rewriting.choice.clock import RuntimeClock
@@ -55,40 +55,15 @@ def transposed() -> onnx.ModelProto:
 
 
 def nearest() -> onnx.ModelProto:
-    resize = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return graph(
-        [node("Resize", "x - s", "u", **resize), node("Conv", "u w b", "y", pads=[1] * 4)],
-        X,
-        "y",
-        w=whole(3, 4, 3, 3),
-        b=whole(3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
+    return enlarged(mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
 
 
 def linear() -> onnx.ModelProto:
-    return graph(
-        [node("Resize", "x - s", "u", mode="linear"), node("Conv", "u w b", "y", pads=[1] * 4)],
-        X,
-        "y",
-        w=whole(3, 4, 3, 3),
-        b=whole(3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
+    return enlarged(mode="linear")
 
 
 def pointwise() -> onnx.ModelProto:
-    return graph(
-        [
-            node("Resize", "x - s", "u", mode="linear", coordinate_transformation_mode="align_corners"),
-            node("Conv", "u w b", "y"),
-        ],
-        X,
-        "y",
-        w=whole(3, 4, 1, 1),
-        b=whole(3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
+    return enlarged(K=1, mode="linear", coordinate_transformation_mode="align_corners")
 
 
 def concat() -> onnx.ModelProto:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from rewrite.graphs import graph, node, rewritten, whole
+from rewrite.patterns import output_in_the_middle
 
 X: Any = {"x": ["N", 5, "H", "W"]}
 
@@ -28,24 +27,7 @@ def test_shared_weights_stay_for_the_other_reader() -> None:
 
 
 def test_a_graph_output_in_the_middle_is_kept() -> None:
-    model = graph(
-        [
-            node(
-                "Resize",
-                "x - s",
-                "u",
-                mode="nearest",
-                coordinate_transformation_mode="asymmetric",
-                nearest_mode="floor",
-            ),
-            node("Conv", "u w", "y", pads=[1] * 4),
-        ],
-        X,
-        {"u": 4, "y": 4},
-        w=whole(3, 5, 3, 3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
-    rewritten(model, has="Resize DepthToSpace")
+    rewritten(output_in_the_middle(), has="Resize DepthToSpace")
     chain = graph(
         [node("ConvTranspose", "x w", "u", strides=[2, 2]), node("Mul", "u g", "y")],
         X,

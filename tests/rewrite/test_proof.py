@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from exactness.chains import Turn
-from rewrite.graphs import graph, node, whole
+from rewrite.graphs import enlarged, graph, node, whole
 from subpixel.rewriting import rewrite
 from subpixel.rewriting.goals import change, fastest
 from subpixel.rewriting.reading import operators
@@ -40,14 +40,7 @@ def shuffled() -> onnx.ModelProto:
 
 
 def interpolated(mode: str = "linear") -> onnx.ModelProto:
-    return graph(
-        [node("Resize", "x - s", "u", mode=mode), node("Conv", "u w b", "y", pads=[1] * 4)],
-        X,
-        "y",
-        w=whole(3, 4, 3, 3),
-        b=whole(3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
+    return enlarged(mode=mode)
 
 
 def cat() -> onnx.ModelProto:

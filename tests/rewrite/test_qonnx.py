@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 
-from rewrite.graphs import assert_same, graph, node, rewritten, whole
+from rewrite.graphs import assert_same, enlarged, graph, node, rewritten, whole
 from subpixel.rewriting import rewrite
 
 X: Any = {"x": ["N", 5, "H", "W"]}
@@ -20,9 +19,7 @@ FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"
 
 def resize(s: float = 2.0, pads: Any = (1, 1, 1, 1), dilation: int = 1, **modes: Any) -> onnx.ModelProto:
     """Nearest and a convolution with a bias, which is the graph's output."""
-    conv = {"pads": list(pads), "dilations": [dilation] * 2}
-    nodes = [node("Resize", "x - s", "u", mode="nearest", **(modes or FLOOR)), node("Conv", "u w b", "y", **conv)]
-    return graph(nodes, X, "y", w=whole(3, 5, 3, 3), b=whole(3), s=np.array([1, 1, s, s], np.float32))
+    return enlarged((s, s), (5, 3), pads=pads, dilation=dilation, mode="nearest", **(modes or FLOOR))
 
 
 def subpixel_convolution(mode: str, bias: bool = True) -> onnx.ModelProto:

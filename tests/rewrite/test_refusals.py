@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from rewrite.graphs import graph, node, rewritten, whole
+from rewrite.graphs import enlarged, graph, node, rewritten, whole
 from subpixel.errors import InputError, UsageError
 from subpixel.rewriting import rewrite, verify
 from subpixel.rewriting.writing import build
@@ -27,18 +27,8 @@ def reason(model: onnx.ModelProto, goal: str = "lr", **options: Any) -> str:
     return f"{site['law']}: {site['refused']}"
 
 
-def resize(mode: str = "nearest", K: int = 3, s: float = 2.0, dilation: int = 1, **attributes: Any) -> onnx.ModelProto:
-    return graph(
-        [
-            node("Resize", "x - s", "u", mode=mode, **attributes),
-            node("Conv", "u w", "y", pads=[0, 1, 2, 1], dilations=[dilation] * 2),
-        ],
-        X,
-        "y",
-        opset=18,
-        w=whole(3, 5, K, K),
-        s=np.array([1, 1, s, s], np.float32),
-    )
+def resize(mode: str = "nearest", s: float = 2.0, **attributes: Any) -> onnx.ModelProto:
+    return enlarged((s, s), (5, 3), pads=(0, 1, 2, 1), opset=18, mode=mode, **attributes)
 
 
 @pytest.mark.parametrize(

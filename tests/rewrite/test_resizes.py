@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rewrite.graphs import graph, node, rewritten, whole
+from rewrite.graphs import enlarged, graph, node, rewritten, whole
 
 X: Any = {"x": ["N", 5, "H", "W"]}
 
@@ -15,22 +15,10 @@ X: Any = {"x": ["N", 5, "H", "W"]}
 def resized(
     s: tuple[int, ...], mode: str, coordinate: str, rounding: str = "floor", K: int = 3, opset: int = 17
 ) -> Any:
-    p = K // 2
     attributes = {"mode": mode, "coordinate_transformation_mode": coordinate}
     if mode == "nearest":
         attributes["nearest_mode"] = rounding
-    return graph(
-        [
-            node("Resize", "x - s", "u", **attributes),
-            node("Conv", "u w b", "y", pads=[p] * 4),
-        ],
-        X,
-        "y",
-        opset=opset,
-        w=whole(3, 5, K, K),
-        b=whole(3),
-        s=np.array([1, 1, *s], np.float32),
-    )
+    return enlarged(s, (5, 3), K, opset=opset, **attributes)
 
 
 @pytest.mark.parametrize("coordinate", ["asymmetric", "half_pixel", "tf_half_pixel_for_nn", "pytorch_half_pixel"])

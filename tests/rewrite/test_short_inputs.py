@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from exactness.chains import Session, draw_chain
-from rewrite.graphs import graph, node, rewritten, whole
+from rewrite.graphs import enlarged, graph, node, rewritten, whole
 from subpixel.errors import UsageError
 from subpixel.rewriting import rewrite
 from subpixel.rewriting.writing import plans
@@ -18,18 +18,8 @@ from subpixel.rewriting.writing import plans
 SIZES = range(1, 8)
 
 
-def interpolated(**attributes: Any) -> onnx.ModelProto:
-    return graph(
-        [
-            node("Resize", "x - s", "u", mode="linear", **attributes),
-            node("Conv", "u w b", "y", pads=[1, 1, 2, 1]),
-        ],
-        {"x": ["N", 5, "H", "W"]},
-        "y",
-        w=whole(3, 5, 3, 3),
-        b=whole(3),
-        s=np.array([1, 1, 2, 2], np.float32),
-    )
+def interpolated() -> onnx.ModelProto:
+    return enlarged(maps=(5, 3), pads=(1, 1, 2, 1), mode="linear")
 
 
 def test_smallest_is_the_truth() -> None:

@@ -467,7 +467,7 @@ def _check(
     tally["chains"] += 1
     for goal in ("lr", "deconv"):
         done = rewrite(model, goal, growth=None)
-        fault = _check_goal(model, goal, done, feeds, wanted, allowed, tally)
+        fault = _check_goal(chain, model, goal, done, feeds, wanted, allowed, tally)
         if fault is None and done.report["rewritten"] and rewrite(done.model, goal, growth=None).model != done.model:
             fault = "rewriting twice changes something the second time"
         if fault is not None:
@@ -477,7 +477,7 @@ def _check(
         done = rewrite(model, "fastest", clock=clock, growth=None, inputs=inputs)
         for name in clock.picked:
             tally["candidate: " + name.split(",")[0].split(";")[0]] += 1
-        fault = _check_goal(model, "fastest", done, feeds, wanted, allowed, tally)
+        fault = _check_goal(chain, model, "fastest", done, feeds, wanted, allowed, tally)
         if fault is not None:
             return f"fastest, {sorted(clock.picked)}: {fault}"
     return None
@@ -496,6 +496,7 @@ def _clocks(rng: Rng) -> Iterator[Turn]:
 
 
 def _check_goal(
+    chain: Chain,
     model: onnx.ModelProto,
     goal: str,
     done: Rewritten,
@@ -515,8 +516,14 @@ def _check_goal(
     after = Session(done.model)
     for given, y in zip(feeds, wanted, strict=True):
         z = after(given)
+        if z is None and borders and given is feeds[-1]:  # strides before the site may leave it too little of it
+            tally[f"{goal}, twice as long"] += 1
+            twice = replace(chain, rng=np.random.default_rng(0)).feeds([2 * L for L in given["x"].shape[2:]])
+            again = None if twice is None else Session(model)(twice)
+            if twice is not None and again is not None:
+                given, y, z = twice, again, after(twice)
         if z is None:
-            if not borders or given is feeds[-1]:
+            if not borders or given["x"].shape[2] >= feeds[-1]["x"].shape[2]:
                 return f"does not run at {given['x'].shape}: {after.failure}"
             tally[f"{goal}, too short for border cells"] += 1
             continue

@@ -130,8 +130,8 @@ def what_is_missing(results: Results) -> str:
         planned = results.findings.get("planned") if results.findings else None
         of = f" of {planned}" if planned else ""
         groups = Counter("/".join(key.split("/")[:2]) for key in keys)
+        lacking.append(f"{len(keys)}{of} planned runs of the budget study, which were not made")
         lacking += [f"{count} runs of {group}" for group, count in groups.items()]
-        lacking.insert(0, f"{len(keys)}{of} planned runs of the budget study, which were not made")
     body = missing("Missing", lacking) if lacking else paragraphs("Nothing: every planned run was made.")
     lost: dict[str, list[str]] = {}
     for line in results.budget:

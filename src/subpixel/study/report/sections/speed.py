@@ -25,7 +25,7 @@ def speed(results: Results) -> str:
         paragraphs(
             "Each cell is one layer, timed in all three forms in turns in one process; the letter is the fastest "
             f"({key}), the number says how many times as long the second takes. Rows are kernel and stride s, columns"
-            " maps in and out over the LR size."
+            " maps in and out over the LR size; dashed cells were not timed."
         ),
         '<div class="figures">',
     ]

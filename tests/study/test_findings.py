@@ -159,7 +159,7 @@ def test_starts_are_judged_by_index_and_error():
             "start": start,
             "seed": seed,
             "before": {"index": before},
-            "after": {"index": after + 0.001 * seed},
+            "after": {"index": 1.0, "ripple": after + 0.001 * seed},
             "psnr": {"Set": {"mean": level, "images": images}},
         }
 

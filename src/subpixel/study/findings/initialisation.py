@@ -43,19 +43,22 @@ def _at_the_start(runs: dict[str, list[Line]], scale: int) -> Sentence:
 
 def _after(runs: dict[str, list[Line]], scale: int) -> Sentence:
     claim = f"After training ICNR's checkerboard is still smaller than a random start's ({PAPER})"
-    random = {line["seed"]: line["after"]["index"] for line in runs["random"] if line["after"]}
-    icnr = {line["seed"]: line["after"]["index"] for line in runs["icnr"] if line["after"]}
-    seeds = sorted(random.keys() & icnr.keys())
+    after = {start: {line["seed"]: line["after"] for line in runs[start] if line["after"]} for start in runs}
+    seeds = sorted(after["random"].keys() & after["icnr"].keys())
     if len(seeds) < 2:
         return _say(scale, "missing", f"{claim}: missing, too few runs.")
-    less = interval([random[seed] - icnr[seed] for seed in seeds])
+    less = interval([after["random"][seed]["ripple"] - after["icnr"][seed]["ripple"] for seed in seeds])
     assert less.low is not None
     assert less.high is not None
     verdict: Verdict = "holds" if less.low > 0 else "does not hold" if less.high < 0 else "undecided"
-    means = [sum(one[seed] for seed in seeds) / len(seeds) for one in (random, icnr)]
+
+    def mean(start: str, what: str) -> float:
+        return float(sum(after[start][seed][what] for seed in seeds) / len(seeds))
+
     text = (
-        f"index {means[0]:.3f} from a random start, {means[1]:.3f} from ICNR, difference {less.mean:+.3f}"
-        f" (95 % interval {less.low:+.3f} to {less.high:+.3f}, {less.count} seeds)"
+        f"on flat pictures {mean('random', 'ripple'):.3f} of 255 from a random start, {mean('icnr', 'ripple'):.3f} from"
+        f" ICNR, difference {less.mean:+.3f} (95 % interval {less.low:+.3f} to {less.high:+.3f}, {less.count} seeds);"
+        f" the last layer's index {mean('random', 'index'):.3f} and {mean('icnr', 'index'):.3f}"
     )
     return _say(scale, verdict, f"{claim}{ending(verdict)} {text}.")
 

@@ -28,7 +28,8 @@ def about_speed(lines: Sequence[Line]) -> list[Sentence]:
             else:
                 claim = "LR convolution and shuffle is faster than deconvolution"
                 sentences.append(_factor(spot, claim, [ms["transposed"] / ms["lr-shuffle"] for ms in mine], 1.0))
-            claim = f"LR convolution and shuffle is r² = {stride**2} times as fast as nearest neighbour and a convolution of as many taps at HR"
+            rival_is = "nearest neighbour and a convolution of as many taps at HR"
+            claim = f"LR convolution and shuffle is r² = {stride**2} times as fast as {rival_is}"
             rival = [ms["upscale-convolve"] / ms["lr-shuffle"] for ms in mine]
             sentences.append(_factor(spot, claim, rival, stride**2))
     return sentences

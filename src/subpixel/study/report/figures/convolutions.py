@@ -77,19 +77,20 @@ def subpixel() -> Drawing:
         raise AssertionError("the reversed filter over inserted zeros is not the transposed convolution")
     row = [0] * pad + between + [0] * pad
     real = [pad <= i < len(row) - pad and (i - pad) % STRIDE == 0 for i in range(len(row))]
+    links = [(j + k, j, len(FILTER) - 1 - k) for j in range(len(y)) for k in range(len(FILTER))]
+    active = [" and ".join(str(FILTER[tap]) for i, at, tap in links if at == j and real[i]) for j in (0, 1)]
     drawing = Drawing(
         "subpixel",
         f"Sub-pixel convolution: zeros inserted, then a convolution with the filter reversed, {_list(reverse)}",
         f"x = {_list(SHORT)} with a zero between neighbours and {pad} at each end. The filter {_list(reverse)} is laid "
         f"on every sample: y = {_list(y)}, the same as the transposed convolution's. Only two of its four weights meet "
-        "a sample of x at a time: 4 and 2, or 3 and 1, in turns. The others meet zeros.",
+        f"a sample of x at a time: {active[0]}, or {active[1]}, in turns. The others meet zeros.",
         WIDTH,
         216,
     )
     drawing.say(4, 30, "x, zeros between its samples", "left")
     top = _row(drawing, 40, row, ["cell" if is_x else "zero" for is_x in real])
     bottom = _centres(len(y), _CELL)
-    links = [(j + k, j, len(FILTER) - 1 - k) for j in range(len(y)) for k in range(len(FILTER))]
     _links(drawing, ((top[i], bottom[j], tap) for i, j, tap in links if not real[i]), 65, 140, faint=True)
     _links(drawing, ((top[i], bottom[j], tap) for i, j, tap in links if real[i]), 65, 140)
     _cells(drawing, 140, y, ["cell"] * len(y), bottom)

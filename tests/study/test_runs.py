@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from subpixel.errors import InputError
+from subpixel.errors import InputError, UsageError
+from subpixel.media.picture import from_array
+from subpixel.media.writing import write_picture
 from subpixel.study import budget
 from subpixel.study.budget import Run, plan, study_budget
 from subpixel.study.drawn import draw, write_drawn
@@ -194,10 +196,28 @@ def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
     assert macs <= equal_time.SLACK * other["budget_macs"] < wider
 
 
+def test_pictures_that_cannot_be_used_are_named(pictures, tmp_path):
+    learn, judged, held_out = pictures
+    with pytest.raises(InputError, match="fewer than twenty: name some with --held-out"):
+        run_study((learn, judged, ()), tmp_path)
+    with pytest.raises(UsageError, match="bear one name"):
+        read_data([learn], [judged, judged], 2, TINY, held_out=held_out)
+    small = tmp_path / "small"
+    small.mkdir()
+    write_picture(from_array(draw(0, 6)), small / "tiny.png")
+    with pytest.raises(InputError, match="tiny is too small to be judged at x3"):
+        read_data([learn], [small], 3, TINY, held_out=held_out)
+    assert not (tmp_path / "budget.jsonl").exists()
+
+
 def test_a_damaged_result_file_is_named(tmp_path):
     (tmp_path / "budget.jsonl").write_text("[]\n")
     with pytest.raises(InputError, match=r"line 1 of .*budget\.jsonl is no result"):
         ResultFile(tmp_path / "budget.jsonl")
+    (tmp_path / "budget.jsonl").write_text('{"key": "a"}\n')
+    assert len(ResultFile(tmp_path / "budget.jsonl")) == 1
+    with pytest.raises(InputError, match=r"line 1 of .*budget\.jsonl is no result"):
+        study_budget([tmp_path], [tmp_path], tmp_path, settings=TINY)
 
 
 # --- the other parts -------------------------------------------------------------------------------------------------

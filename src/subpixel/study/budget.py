@@ -13,7 +13,7 @@ from subpixel.errors import InputError
 from subpixel.models.network import Network
 from subpixel.progress import Progress
 from subpixel.study.equal_time import RUNTIMES, key_of, search
-from subpixel.study.families import FAMILIES, build, of_budget, of_weights, widths_of
+from subpixel.study.families import FAMILIES, LAYERS, build, of_budget, of_weights, widths_of
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.settings import BudgetSettings
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from subpixel.study.learning.fit import StudyData
 
 FILE = "budget.jsonl"
+NEEDS = ("scale", "matching", "family", "seed", "widths", "curve", "diverged", "recipe", "data")
+"""What a line must have to go on from it."""
 TIMED = "equal-ms-"
 LAYER_BYTES = 4
 SIZE = (640, 360)
@@ -85,8 +87,17 @@ MATCHES = ("macs", "time")
 
 
 def plan(scale: int, settings: BudgetSettings, match: Sequence[str] = MATCHES) -> list[Run]:
-    """The runs of one scale in order: equal multiplications, the controls, and longer runs; then equal time."""
-    runs = _plan_of_macs(scale, settings) if "macs" in match else []
+    """The runs of one scale in order: the search for learning rates; equal multiplications, the controls, and longer
+    runs; then equal time."""
+    runs: list[Run] = []
+    if len(settings.rates) > 1:
+        runs += [
+            Run(scale, "rate", settings.middle, family, RATE_SEED, rate)
+            for rate in settings.rates
+            for family in FAMILIES
+        ]
+    if "macs" in match:
+        runs += _plan_of_macs(scale, settings)
     if "time" in match:
         for seed in range(settings.seeds):
             for runtime in RUNTIMES:
@@ -96,12 +107,7 @@ def plan(scale: int, settings: BudgetSettings, match: Sequence[str] = MATCHES) -
 
 
 def _plan_of_macs(scale: int, settings: BudgetSettings) -> list[Run]:
-    runs = [
-        Run(scale, "rate", settings.middle, family, RATE_SEED, rate)
-        for rate in settings.rates
-        for family in FAMILIES
-        if len(settings.rates) > 1
-    ]
+    runs = []
     for seed in range(settings.seeds):
         runs += [Run(scale, "equal-macs", maps, family, seed) for maps in settings.maps for family in FAMILIES]
     for seed in range(settings.seeds):
@@ -113,7 +119,7 @@ def _plan_of_macs(scale: int, settings: BudgetSettings) -> list[Run]:
 
 def budget_of(scale: int, maps: int) -> Network:
     """The network whose multiplications are the budget."""
-    return build("nearest-first", scale, (maps,) * 3)
+    return build("nearest-first", scale, (maps,) * (LAYERS - 1))
 
 
 def network_of(run: Run) -> Network:
@@ -175,7 +181,7 @@ def study_budget(
         InputError: pictures that cannot be used; a result file made with other settings or pictures.
     """
     settings = settings or BudgetSettings()
-    results = ResultFile(output / FILE)
+    results = ResultFile(output / FILE, needs=NEEDS)
     for scale in scales:
         missing = [run for run in plan(scale, settings, match) if run.key not in results]
         if not missing:
@@ -226,9 +232,8 @@ def make(
     """Train one network of the plan and return its line; None where equal time was not measured."""
     network, more = network_of(run), {}
     if run.matching.startswith(TIMED):
-        found = (
-            timed.lines.get(key_of(run.scale, run.matching[len(TIMED) :], run.budget, run.family)) if timed else None
-        )
+        key = key_of(run.scale, run.runtime, run.budget, run.family)
+        found = None if timed is None else timed.lines.get(key)
         if found is None:
             return None
         network = build(run.family, run.scale, tuple(found["widths"]))

@@ -102,7 +102,7 @@ def search(
     """
     from subpixel.runtime.session import installed
 
-    results = ResultFile(output / FILE)
+    results = ResultFile(output / FILE, needs=("widths", "ms", "ratio"))
     wanted = [
         (scale, runtime, budget, family)
         for scale in scales

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from subpixel.errors import InputError
 from subpixel.progress import Progress
-from subpixel.study.families import build, of_budget, widths_of
+from subpixel.study.families import LAYERS, build, of_budget, widths_of
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.settings import BudgetSettings
 
@@ -39,7 +39,7 @@ def study_initialisation(
     Raises:
         InputError: pictures that cannot be used; a result file made with other settings or pictures.
     """
-    results = ResultFile(output / FILE)
+    results = ResultFile(output / FILE, needs=("scale", "recipe", "data"))
     for scale in scales:
         missing = [
             (key_of(scale, start, seed), start, seed)
@@ -84,7 +84,7 @@ def _make(start: str, seed: int, data: "StudyData", settings: BudgetSettings) ->
     from subpixel.study.learning.starts import STARTS, checkerboard, draw
 
     scale = data.scale
-    macs = build("nearest-first", scale, (settings.middle,) * 3).macs_per_lr_pixel
+    macs = build("nearest-first", scale, (settings.middle,) * (LAYERS - 1)).macs_per_lr_pixel
     widths = widths_of(of_budget("shuffle-last", scale, macs))
     module = draw(start, scale, widths, seed)
     before = checkerboard(module)

@@ -34,7 +34,7 @@ class PowerSettings:
     draws: int = 4000
 
 
-QUICK = PowerSettings(networks=6, maps=2, seeds=1, steps=150, points=5, draws=500)
+QUICK = PowerSettings(networks=6, maps=2, seeds=1, steps=150, points=3, draws=500)
 
 TEACHERS = {
     "one layer": "one LR convolution of 3 × 3 taps with a random kernel for each phase, then the shuffle: within"

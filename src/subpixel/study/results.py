@@ -7,7 +7,7 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,17 @@ class ResultFile:
 
     A line that a kill cut short is dropped when the file is opened. Two processes must not write to one file.
 
+    Args:
+        path: of the file, which need not be there yet.
+        needs: what every line must have beside its key.
+
     Raises:
         InputError: the file is no result file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, needs: Sequence[str] = ()) -> None:
         self.path = path
-        self.lines: dict[str, Line] = {line["key"]: line for line in _read(path)}
+        self.lines: dict[str, Line] = {line["key"]: line for line in _read(path, needs)}
 
     def __contains__(self, key: str) -> bool:
         return key in self.lines
@@ -61,7 +65,7 @@ class ResultFile:
         self.lines[line["key"]] = line
 
 
-def _read(path: Path) -> list[Line]:
+def _read(path: Path, needs: Sequence[str]) -> list[Line]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -75,7 +79,7 @@ def _read(path: Path) -> list[Line]:
     for number, text in enumerate(whole.splitlines(), 1):
         try:
             line = json.loads(text)
-            if not isinstance(line["key"], str):
+            if not isinstance(line["key"], str) or any(name not in line for name in needs):
                 raise TypeError
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise InputError(f"line {number} of {path} is no result of a study: move that file away") from error

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from subpixel.errors import InputError, UsageError
 from subpixel.evaluate.metrics import psnr
 from subpixel.evaluate.pictures import find_pictures, luma_of, read_pixels
 from subpixel.models.module import NetworkModule
@@ -57,7 +58,8 @@ def read_data(
     """Read the training pictures as `subpixel train` does, and the benchmark sets, which are never trained on.
 
     Raises:
-        InputError: a folder without pictures, or none that can be used.
+        InputError: a folder without pictures, none that can be used, none held out, or one too small to be judged.
+        UsageError: two benchmarks of one name.
     """
     config = TrainConfig(
         folders=tuple(folders),
@@ -68,10 +70,14 @@ def read_data(
         patch=settings.patch,
     )
     data = read_training_set(config)
-    sets = {
-        folder.name: [make_pair(path.stem, luma_of(read_pixels(path)), scale) for path in find_pictures(folder)]
-        for folder in benchmarks
-    }
+    if not data.held_out:
+        raise InputError(
+            f"{', '.join(map(str, folders))}: no picture is held out to judge the learning by, since there are fewer"
+            " than twenty: name some with --held-out"
+        )
+    sets = {folder.name: _read_benchmark(folder, scale) for folder in benchmarks}
+    if len(sets) < len(benchmarks):
+        raise UsageError("two benchmark folders bear one name, and results go by it: rename one")
     return StudyData(
         scale,
         PatchSampler(data.learn, scale, settings.patch),
@@ -80,6 +86,14 @@ def read_data(
         data.digest(),
         data.story,
     )
+
+
+def _read_benchmark(folder: Path, scale: int) -> list[Pair]:
+    pairs = [make_pair(path.stem, luma_of(read_pixels(path)), scale) for path in find_pictures(folder)]
+    small = [pair.name for pair in pairs if min(pair.hr.shape) <= 2 * scale]
+    if small:
+        raise InputError(f"{folder}: {small[0]} is too small to be judged at x{scale}: leave it out")
+    return pairs
 
 
 def middle(pair: Pair, scale: int, side: int) -> Pair:

@@ -143,6 +143,8 @@ def test_power_holds_only_if_every_lr_run_is_far_better():
     assert about_power([converse("shuffle-last", 0.01), *hr], [3])[1].verdict == "holds"
     assert about_power([converse("shuffle-last", 0.2), *hr], [3])[1].verdict == "undecided"
     assert about_power([converse("shuffle-last", 0.9), *hr], [3])[1].verdict == "does not hold"
+    fitted = [converse("shuffle-last", 1e-7), *hr, converse("deconvolution-first", 1e-5, seed=1)]
+    assert about_power(fitted, [3])[1].verdict == "does not hold"  # a thousandth of a per cent is fitted, too
     lost = [converse("shuffle-last", None), *hr]
     assert about_power(lost, [3])[1].verdict == "missing"
     assert [one.verdict for one in about_power([], [3])] == ["missing", "missing"]

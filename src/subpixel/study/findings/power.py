@@ -39,7 +39,7 @@ def _lifting(lines: Sequence[Line], scale: int) -> Sentence:
 
 
 def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
-    """Holds for a teacher if every LR run leaves less than a tenth of what any run of an HR family leaves."""
+    """Holds for a teacher if every LR run leaves less than half of what any run of an HR family leaves."""
     claim = f"×{scale}, teacher {teacher}: HR networks of equal budget cannot fit what the LR network fits"
     left = {
         family: [line["residual"] for line in lines if line["student"] == family and line["residual"] is not None]
@@ -51,10 +51,10 @@ def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
     best = min(AT_HR, key=lambda family: min(left[family]))
     ours, theirs = max(left[OURS]), min(left[best])
     verdict: Verdict = "undecided"
-    if ours < 0.5 * theirs:
-        verdict = "holds"
-    elif theirs < 0.5 * ours or max(ours, theirs) < NOTHING:
+    if theirs < NOTHING or theirs < ours / FAR:
         verdict = "does not hold"
+    elif ours < theirs / FAR:
+        verdict = "holds"
     floors = {line["student"]: line["floor"] for line in lines}
     floor = f", {floors[best]:.2%} of which its receptive field cannot see" if floors.get(best) else ""
     text = (
@@ -64,6 +64,8 @@ def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
     return Sentence("power", scale, "converse", None, verdict, text)
 
 
+FAR = 2
+"""How many times more one must leave than the other."""
 NOTHING = 1e-4
 """A residual below which a function counts as fitted."""
 

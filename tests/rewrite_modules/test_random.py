@@ -123,3 +123,8 @@ def test_random_modules() -> None:
 @pytest.mark.parametrize("block", range(20))
 def test_many_random_modules(block: int) -> None:
     assert sum(check(seed) for seed in range(1000 + 50 * block, 1050 + 50 * block)) > 20
+
+
+def test_a_site_may_read_what_another_one_covers() -> None:
+    """A cut that ends in a resize, and the resize with the convolution after it: the value between them stays."""
+    assert check(1130) > 0

@@ -30,13 +30,17 @@ def apply_changes(region: Region, changes: list[Change | Swap]) -> None:
     guard = guard_of(region.module, region.inlined, region.layers, _replaced(changes), region.reads)
     helpers = Source("", {}, {}, [])
     values = {node.name: node for node in graph.nodes}  # by the names that planning knows
+    spare: set[fx.Node] = set()
     for number, change in enumerate(changes):
         if isinstance(change, Swap):
             change.apply(graph, values)
             continue
         name = f"{PREFIX}{number}"
         sites[name] = change.run
-        _replace(graph, change, name, helpers, values)
+        spare |= set(_replace(graph, change, name, helpers, values))
+    for node in reversed(list(graph.nodes)):  # not before: a later site may read what an earlier one covered
+        if node in spare and not node.users:
+            graph.erase_node(node)
     source = forward_source(type(region.module), graph, region.defaults)
     source.text += helpers.text
     source.modules |= helpers.modules
@@ -56,7 +60,8 @@ def _replaced(changes: list[Change | Swap]) -> list[nn.Module]:
     return [call.module for call in calls if call.module is not None]
 
 
-def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values: dict[str, fx.Node]) -> None:
+def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values: dict[str, fx.Node]) -> list[fx.Node]:
+    """Put the change in. Returns nodes that nobody may need any more, once all changes are made."""
     planned, run = change.planned, change.run
     chosen = [values[call_of(node).output[0]] for node in planned.site.nodes]
     last = values[planned.site.output]
@@ -72,10 +77,7 @@ def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values
         new = graph.call_module(target, tuple(arguments))
     last.replace_all_uses_with(new)
     values[planned.site.output] = new
-    inside = [node for node in reversed(list(graph.nodes)) if node in set(chosen)]
-    for node in inside:
-        if not node.users:
-            graph.erase_node(node)
+    return [*chosen, new]
 
 
 def _add_call(

@@ -38,7 +38,7 @@ def overview(results: Results) -> str:
         paragraphs(
             "Six families of networks of equal depth, three that enlarge first and three that enlarge last, were "
             "trained alike. A claim counts as holding only if the interval over seeds and a paired test over "
-            f"pictures both say so. Of {len(sentences)} statements: {_counted(sentences)}."
+            f"pictures both say so. Of {len(sentences)} statements, each verdict so often: {_counted(sentences)}."
         )
     )
     for part in dict.fromkeys(one["part"] for one in sentences):
@@ -55,7 +55,7 @@ def overview(results: Results) -> str:
 
 def _counted(sentences: list[dict[str, Any]]) -> str:
     found = Counter(one["verdict"] for one in sentences)
-    return ", ".join(f"{found[name]} {label}" for name, label in _VERDICTS.items() if found[name])
+    return ", ".join(f"{name} {found[name]}" for name in _VERDICTS if found[name])
 
 
 def _list(sentences: list[dict[str, Any]]) -> str:
@@ -109,12 +109,7 @@ _MATCHINGS = {
 
 _FEW = 6
 """Statements that are shown as they are; more are folded away."""
-_VERDICTS = {
-    "holds": "hold",
-    "does not hold": "do not hold",
-    "undecided": "are undecided",
-    "missing": "lack runs",
-}
+_VERDICTS = ("holds", "does not hold", "undecided", "missing")
 _CLASSES = {"holds": "right", "does not hold": "wrong"}
 
 

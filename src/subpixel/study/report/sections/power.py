@@ -98,7 +98,7 @@ def _converse(lines: list[dict[str, Any]]) -> list[str]:
             points = _middle([run["curve"] for run in runs if run["residual"] is not None])
             if points:
                 series.append(replace(one, points=points))
-                said.append(f"{one.name} is left with {median(left):.2e}")
+                said.append(f"{one.name} is left with {_residual(median(left))}")
             if runs:
                 body.append((f"×{scale}, {teacher}", one.name, *_left(runs, left)))
         if series:
@@ -128,11 +128,16 @@ def _left(runs: list[dict[str, Any]], left: list[float]) -> tuple[str, ...]:
     return (
         f"{runs[0]['weights']:,}",
         f"{runs[0]['macs_per_lr_pixel']:,}",
-        f"{median(left):.2e}" if left else "–",
-        f"{min(left):.2e} to {max(left):.2e}" if left else "–",
-        f"{min(floors):.2e}" if floors else "none known",
+        _residual(median(left)) if left else "–",
+        f"{_residual(min(left))} to {_residual(max(left))}" if left else "–",
+        f"{min(floors):.2e}".replace("0.00e+00", "0") if floors else "none known",
         f"{len(runs)}" + (f"; diverged at step {', '.join(lost)}" if lost else ""),
     )
+
+
+def _residual(value: float) -> str:
+    """Residuals are stored to six places: one of 0 is small, not nothing."""
+    return f"{value:.2e}" if value else "0.000000"
 
 
 def _middle(curves: list[list[list[float]]]) -> list[Point]:

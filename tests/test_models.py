@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from subpixel.errors import InputError, UsageError
 from subpixel.evaluate import evaluate
-from subpixel.models import ZOO, build, load, read_weights, table
+from subpixel.models import ZOO, build, load, read_weights, table, table_of
 from subpixel.models.espcn import espcn
 from subpixel.models.family import nano, small
 from subpixel.models.files import read_tensors, write_tensors
@@ -358,3 +358,21 @@ def test_strangers_files(tmp_path):
     save_file({"weight": np.zeros(3)}, path, {"network": "{not JSON"})
     with pytest.raises(InputError, match=r"other\.safetensors is no whole weight file"):
         read_tensors(path)
+
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+
+
+def test_reference_networks_are_as_their_readme_says():
+    lines = (REFERENCE / "README.md").read_text(encoding="utf-8").splitlines()
+    stated = {cells[1]: cells[2:6] for line in lines if len(cells := [cell.strip() for cell in line.split("|")]) == 8}
+    for row in table_of(sorted(REFERENCE.glob("*.safetensors"))):
+        figures = {figure["set"]: figure for figure in row["figures"]}
+        ours = [
+            f"{figures[name][key]:.{2 if key == 'psnr' else 4}f}"
+            for name in ("Set5", "Set14")
+            for key in ("psnr", "ssim")
+        ]
+        assert stated.pop(row["name"].removesuffix(".safetensors")) == ours
+        assert set(row["weights"][0]["licences"]) == {"research use only"}
+    assert set(stated) == {"file", "---"}

@@ -10,8 +10,10 @@ from subpixel.errors import InputError, UsageError
 from subpixel.media.picture import from_array
 from subpixel.media.writing import write_picture
 from subpixel.study import budget
-from subpixel.study.budget import Run, plan, study_budget
+from subpixel.study import plan as planning
+from subpixel.study.budget import study_budget
 from subpixel.study.drawn import draw, write_drawn
+from subpixel.study.plan import Run, plan
 from subpixel.study.results import ResultFile
 from subpixel.study.settings import BudgetSettings
 
@@ -181,7 +183,7 @@ def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
         return [cost / costs[0] for cost in costs], float(costs[-1])
 
     monkeypatch.setattr(equal_time, "ratios", planted)
-    monkeypatch.setattr(budget, "RUNTIMES", ("onnxruntime",))
+    monkeypatch.setattr(planning, "RUNTIMES", ("onnxruntime",))
     monkeypatch.setattr(equal_time, "RUNTIMES", ("onnxruntime",))
     run_study(pictures, tmp_path, match=("macs", "time"))
     found = {line["key"]: line for line in lines(tmp_path)}

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from subpixel.study.budget import budget_of, describe, network_of, plan
+from subpixel.study.budget import describe
 from subpixel.study.findings import write_findings_of
+from subpixel.study.plan import budget_of, network_of, plan
 from subpixel.study.results import circumstances
 from subpixel.study.settings import BudgetSettings
 

@@ -98,7 +98,8 @@ def budget(output: Path, scales: tuple[int, ...], match: str, quick: bool, as_js
     Every finished run is a line of budget.jsonl in the output folder; the same command goes on after the last.
     """
     _needs_pictures(given)
-    from subpixel.study.budget import MATCHES, study_budget
+    from subpixel.study.budget import study_budget
+    from subpixel.study.plan import MATCHES
     from subpixel.study.settings import QUICK, BudgetSettings
 
     lines = study_budget(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from subpixel.study.budget import CONTROLS, TIMED, budget_of, missing_runs, plan
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.families import AT_HR, FAMILIES
 from subpixel.study.findings.sentence import Sentence, ending
+from subpixel.study.plan import CONTROLS, TIMED, budget_of, missing_runs, plan
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
 

@@ -1,0 +1,132 @@
+"""The runs of the study of the budget, in the order in which they are made.
+
+Seed 0 of everything comes first, so that a study that is stopped has something to say of every family.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from subpixel.models.network import Network
+from subpixel.study.equal_time import RUNTIMES
+from subpixel.study.families import FAMILIES, LAYERS, build, of_budget, of_weights, widths_of
+from subpixel.study.results import Line
+from subpixel.study.settings import BudgetSettings
+
+TIMED = "equal-ms-"
+"""What a matching begins with where time is equal; the runtime follows."""
+
+CONTROLS = {
+    "equal-weights": "shuffle-last with as few weights as nearest-first has: what fewer weights alone explain",
+    "equal-receptive-field": "shuffle-last of 3-1-1-1 taps, which sees no more LR pixels than nearest-first does,"
+    " at equal multiplications: what the receptive field alone explains",
+    "tied-phases": "nearest-first lifted to LR space (law A9): r² times the maps, tied so that they compute the HR"
+    " network; what the LR form alone explains",
+    "untied-phases": "the same LR network with every weight free: what tying costs, at up to r² times the"
+    " multiplications",
+}
+"""Runs beside the families, at the middle budget, that separate the causes."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the plan.
+
+    Attributes:
+        scale: r.
+        matching: "rate" (the search for a learning rate), "equal-macs", "control", "longer" (the same for more steps),
+            or "equal-ms-" and a runtime.
+        budget: in maps of the nearest-first network that sets it.
+        family: of `FAMILIES`, or a name in `CONTROLS`.
+        seed: of weights and batches.
+        rate: the learning rate of a search.
+    """
+
+    scale: int
+    matching: str
+    budget: int
+    family: str
+    seed: int
+    rate: float | None = None
+
+    @property
+    def key(self) -> str:
+        rate = "" if self.rate is None else f"/rate{self.rate:g}"
+        return f"x{self.scale}/{self.matching}/{self.budget}maps/{self.family}{rate}/seed{self.seed}"
+
+    @property
+    def runtime(self) -> str:
+        """Whose time is equal, where it is time that is equal."""
+        return self.matching.removeprefix(TIMED)
+
+    @property
+    def rated_as(self) -> str:
+        """The family whose learning rate this run takes."""
+        if self.family in FAMILIES:
+            return self.family
+        return "nearest-first" if self.family == "tied-phases" else "shuffle-last"
+
+
+RATE_SEED = 1000
+"""The search's own: no run that is reported shares its weights or batches."""
+
+
+MATCHES = ("macs", "time")
+
+
+def plan(scale: int, settings: BudgetSettings, match: Sequence[str] = MATCHES) -> list[Run]:
+    """The runs of one scale in order: the search for learning rates; equal multiplications, the controls, and longer
+    runs; then equal time."""
+    runs: list[Run] = []
+    if len(settings.rates) > 1:
+        runs += [
+            Run(scale, "rate", settings.middle, family, RATE_SEED, rate)
+            for rate in settings.rates
+            for family in FAMILIES
+        ]
+    if "macs" in match:
+        runs += _plan_of_macs(scale, settings)
+    if "time" in match:
+        for seed in range(settings.seeds):
+            for runtime in RUNTIMES:
+                for maps in settings.timed_maps:
+                    runs += [Run(scale, f"equal-ms-{runtime}", maps, family, seed) for family in FAMILIES]
+    return runs
+
+
+def _plan_of_macs(scale: int, settings: BudgetSettings) -> list[Run]:
+    runs = []
+    for seed in range(settings.seeds):
+        runs += [Run(scale, "equal-macs", maps, family, seed) for maps in settings.maps for family in FAMILIES]
+    for seed in range(settings.seeds):
+        runs += [Run(scale, "control", settings.middle, control, seed) for control in CONTROLS]
+    if settings.longer > 1:
+        runs += [Run(scale, "longer", settings.middle, family, 0) for family in ("nearest-first", "shuffle-last")]
+    return runs
+
+
+def budget_of(scale: int, maps: int) -> Network:
+    """The network whose multiplications are the budget."""
+    return build("nearest-first", scale, (maps,) * (LAYERS - 1))
+
+
+def network_of(run: Run) -> Network:
+    """The network that a run trains (of tied phases: the HR network that it computes)."""
+    reference = budget_of(run.scale, run.budget)
+    macs = reference.macs_per_lr_pixel
+    match run.family:
+        case "equal-weights":
+            return of_weights("shuffle-last", run.scale, reference.parameter_count)
+        case "equal-receptive-field":
+            return of_budget("shuffle-last", run.scale, macs, kernels=(3, 1, 1, 1))
+        case "tied-phases":
+            return reference
+        case "untied-phases":
+            return build("shuffle-last", run.scale, tuple(run.scale**2 * maps for maps in widths_of(reference)))
+    return of_budget(run.family, run.scale, macs)
+
+
+def missing_runs(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSettings) -> Iterator[Run]:
+    """The runs of the whole plan that have no line."""
+    done = {line["key"] for line in lines}
+    for scale in scales:
+        yield from (run for run in plan(scale, settings) if run.key not in done)

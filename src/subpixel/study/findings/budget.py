@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
+from subpixel.study.equal_time import RUNTIMES
 from subpixel.study.families import AT_HR, FAMILIES
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.plan import CONTROLS, TIMED, budget_of, missing_runs, plan
@@ -23,8 +24,7 @@ def findings(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSetti
     sentences: list[Sentence] = []
     comparisons: list[dict[str, Any]] = []
     for scale in scales:
-        matchings = ["equal-macs", *sorted({x["matching"] for x in lines if x["matching"].startswith(TIMED)})]
-        for matching in matchings:
+        for matching in ("equal-macs", *(f"{TIMED}{runtime}" for runtime in RUNTIMES)):
             for maps in settings.maps if matching == "equal-macs" else settings.timed_maps:
                 place = Place(scale, matching, maps)
                 sentences += about_place(lines, place)

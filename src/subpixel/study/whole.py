@@ -8,6 +8,7 @@ from subpixel.study import initialisation, power, speed
 from subpixel.study.budget import study_budget
 from subpixel.study.drawn import write_drawn
 from subpixel.study.findings import write_findings_of
+from subpixel.study.plan import MATCHES
 from subpixel.study.settings import QUICK, BudgetSettings
 
 PAGE = "report.html"
@@ -30,7 +31,7 @@ def study_everything(
     Args:
         folders, pictures, held_out, benchmarks: as `study_budget`'s; without folders, and without benchmarks,
             computed pictures take their place, which the report names.
-        quick: everything at small size; equal time at the middle budget of the first scale alone.
+        quick: everything at small size, and equal time at the middle budget alone.
 
     Returns:
         What findings.json holds.
@@ -54,10 +55,8 @@ def study_everything(
     given: dict[str, Any] = {"pictures": pictures, "held_out": held_out, "threads": threads, "shown": shown}
     starts = settings if quick else initialisation.FULL
     initialisation.study_initialisation(folders, benchmarks, output, scales=scales, settings=starts, **given)
-    study_budget(folders, benchmarks, output, scales=scales, match=("macs",), settings=settings, **given)
-    study_budget(
-        folders, benchmarks, output, scales=scales[:1] if quick else scales, match=("time",), settings=settings, **given
-    )
+    for match in MATCHES:
+        study_budget(folders, benchmarks, output, scales=scales, match=(match,), settings=settings, **given)
     found = write_findings_of(output, scales, settings)
     write_report(output, output / PAGE)
     return found

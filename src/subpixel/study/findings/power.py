@@ -56,10 +56,10 @@ def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
     elif ours < theirs / FAR:
         verdict = "holds"
     floors = {line["student"]: line["floor"] for line in lines}
-    floor = f", {floors[best]:.2%} of which its receptive field cannot see" if floors.get(best) else ""
+    floor = f" (its receptive field alone leaves {floors[best]:.2%})" if floors.get(best) else ""
     text = (
         f"{claim}{ending(verdict)} of the teacher's power {OURS} leaves {_share(ours)} at most, {best}, the best of"
-        f" those that enlarge first, {_share(theirs)} at least{floor} ({len(left[OURS])} runs each)."
+        f" those that enlarge first, {_share(theirs)} at least{floor}; {len(left[OURS])} runs each."
     )
     return Sentence("power", scale, "converse", None, verdict, text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -155,3 +157,14 @@ def test_composing_for_a_size_holds_on_one_pixel(mode: str) -> None:
     whole = compose_all(ops(chain), size=(1, 1))
     x = np.array([[[[3]]]])
     np.testing.assert_array_equal(whole.apply(x), apply(ops(chain)[1], apply(ops(chain)[0], x)))
+
+
+def test_what_would_not_fit_into_memory_is_refused_before_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dilated transposed convolutions on one map, 29 x 29 border cells: 29 GB, found by random modules."""
+    module = sys.modules["subpixel.algebra.compose"]
+    wide = lift(transposed_convolution(np.ones((1, 1, 3, 3)), stride=2, padding=1, output_padding=1, dilation=3))
+    first = lift(convolution(np.ones((1, 1, 3, 3)), padding=1))
+    assert compose(wide, first).kernel.size > 100
+    monkeypatch.setattr(module, "LARGEST", 100)
+    with pytest.raises(ValueError, match="numbers at once, more than 100"):
+        compose(wide, first)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce as fold
+from math import prod
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -17,6 +18,8 @@ from subpixel.algebra.cells import Cells, as_cells
 from subpixel.algebra.junction import Junction
 from subpixel.algebra.op import Op
 from subpixel.algebra.reduce import name_outside
+
+LARGEST = 1 << 29  # numbers that meet in one product: 4 GB of float64
 
 
 def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) -> Cells:
@@ -29,7 +32,7 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
     Cost: one matrix product per phase; a weight of K_B·K_A taps per cell.
 
     Raises:
-        ValueError: the maps or axes do not meet, or nothing is left of `size`.
+        ValueError: the maps or axes do not meet, nothing is left of `size`, or it takes more than `LARGEST` numbers.
     """
     if isinstance(first, Op):
         first = name_outside(first)
@@ -48,6 +51,9 @@ def compose(second: Op, first: Op | Cells, size: tuple[int, ...] | None = None) 
     cells = [axis.cells(None if size is None else size[i]) for i, axis in enumerate(axes)]
     tables = [axis.tables(routes) for axis, (_, routes) in zip(axes, cells, strict=True)]
     phases = [axis.phase_of_second for axis in axes]
+    numbers = first.interior.maps[0] * first.interior.maps[1] * prod(tap.size for _, _, tap in tables)
+    if numbers > LARGEST:
+        raise ValueError(f"composing them takes {numbers:,} numbers at once, more than {LARGEST:,}.")
     kernel, bias = _contract(second, first, phases, [site for _, site, _ in tables], [tap for _, _, tap in tables])
     return Cells(
         kernel=kernel,

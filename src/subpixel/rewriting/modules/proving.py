@@ -63,7 +63,11 @@ def read_back(form: Form, universal: Universal) -> None:
     orders = [layer.order for layer in form.plan.layers if isinstance(layer, layers.PeriodicShuffle)]
     summed = tuple(_summed(layer, factors, orders[-1] if orders else "crd") for layer in form.plan.layers)
     kernel, bias = (np.tensordot(factors, a, 1)[None] for a in (form.layer.kernel, form.layer.bias))
-    if not same(lift(replace(form.plan, layers=summed)), replace(form.layer, kernel=kernel, bias=bias)):
+    try:
+        read = lift(replace(form.plan, layers=summed))
+    except ValueError as error:
+        raise Refusal(f"the layers of this form cannot be read back: {error}") from error
+    if not same(read, replace(form.layer, kernel=kernel, bias=bias)):
         raise Refusal("read back, the layers of this form are another function")
 
 

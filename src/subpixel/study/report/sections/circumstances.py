@@ -63,6 +63,9 @@ def _machine(line: dict[str, Any]) -> str:
 
 def _each(values: Iterable[object]) -> str:
     known = sorted({value for value in values if value not in (None, "")}, key=_by_kind)
+    whole = [value for value in known if isinstance(value, int)]
+    if len(whole) == len(known) > 4 and whole[-1] - whole[0] == len(whole) - 1:
+        return f"{whole[0]} to {whole[-1]}"
     return "; ".join(map(str, known))
 
 

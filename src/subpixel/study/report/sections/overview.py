@@ -120,6 +120,11 @@ def what_is_missing(results: Results) -> str:
         for name in ("budget", "power", "initialisation", "speed")
         if not getattr(results, name)
     ]
+    sentences = results.findings["sentences"] if results.findings else []
+    for part in ("power", "initialisation", "speed"):
+        without = sum(one["part"] == part and one["verdict"] == "missing" for one in sentences)
+        if without:
+            lacking.append(f"runs for {without} of the statements under “{PARTS[part]}”")
     keys = list(results.findings["missing"]) if results.findings else []
     if keys:
         planned = results.findings.get("planned") if results.findings else None

@@ -3,8 +3,6 @@
 import json
 import re
 
-import pytest
-
 from study.planted import lines_of
 from subpixel.study.comparing import Place, compare
 from subpixel.study.findings import findings, write_findings
@@ -97,11 +95,28 @@ def test_causes_and_what_is_alike():
     assert {one["verdict"] for one in alike} == {"holds"}
 
 
-@pytest.mark.parametrize(("last", "verdict"), [(0.0, "holds"), (0.2, "does not hold")])
-def test_the_plateau_is_judged_by_the_last_quarter(last, verdict):
-    lines = lines_of(SETTINGS, [3], BETTER, leave_out=only_macs)
+def plateau(brought, leave_out=only_macs, last=0.0):
+    lines = lines_of(SETTINGS, [3], BETTER, leave_out=leave_out)
     lines[5]["curve"][-1][1] += last
-    assert said(lines, "plateau")[0] == verdict
+    for line in lines:
+        if line["matching"] == "longer":
+            for picture in line["psnr"]["Set"]["images"]:
+                line["psnr"]["Set"]["images"][picture] += brought
+    return said(lines, "plateau")
+
+
+def test_the_plateau_is_judged_by_longer_runs():
+    assert plateau(0.01)[0] == "holds"
+    verdict, text = plateau(0.2)
+    assert verdict == "does not hold"
+    assert "shuffle-last +0.200 dB" in text
+    # The curve's end is stated, and decides nothing: the falling rate flattens it.
+    verdict, text = plateau(0.01, last=0.3)
+    assert verdict == "holds"
+    assert "1 of 66 runs made, of 174 planned" in text
+    verdict, text = plateau(0.0, leave_out=lambda run: only_macs(run) or run.matching == "longer")
+    assert verdict == "undecided"
+    assert "nearest-first was not run for longer" in text
 
 
 def test_runs_are_paired_by_seed_and_picture():
@@ -127,30 +142,59 @@ def test_equal_time_is_reported_where_it_was_measured(tmp_path):
     assert json.loads((tmp_path / "findings.json").read_text()) == json.loads(json.dumps(found))
 
 
-def test_power_holds_only_if_every_lr_run_is_far_better():
-    def converse(student, residual, seed=0):
-        return {
-            "kind": "converse",
-            "scale": 3,
-            "teacher": "deep",
-            "student": student,
-            "seed": seed,
-            "residual": residual,
-            "floor": 0.1,
-        }
+def converse(student, residual, seed=0, **more):
+    line = {"kind": "converse", "scale": 3, "teacher": "deep", "student": student, "seed": seed}
+    return {**line, "budget": 4, "residual": residual, "floor": 0.1, **more}
 
-    hr = [converse(name, 0.3) for name in ("nearest-first", "bicubic-first", "deconvolution-first")]
-    assert about_power([converse("shuffle-last", 0.01), *hr], [3])[1].verdict == "holds"
-    assert about_power([converse("shuffle-last", 0.2), *hr], [3])[1].verdict == "undecided"
-    assert about_power([converse("shuffle-last", 0.9), *hr], [3])[1].verdict == "does not hold"
-    fitted = [converse("shuffle-last", 1e-7), *hr, converse("deconvolution-first", 1e-5, seed=1)]
+
+def both(student, residual, **more):
+    return [converse(student, residual, seed, **more) for seed in range(2)]
+
+
+HR = [line for name in ("nearest-first", "bicubic-first", "deconvolution-first") for line in both(name, 0.3)]
+
+
+def test_power_holds_only_if_every_lr_run_is_far_better():
+    assert about_power([*both("shuffle-last", 0.01), *HR], [3])[1].verdict == "holds"
+    assert about_power([*both("shuffle-last", 0.2), *HR], [3])[1].verdict == "undecided"
+    assert about_power([*both("shuffle-last", 0.9), *HR], [3])[1].verdict == "does not hold"
+    fitted = [*both("shuffle-last", 1e-7), *HR, converse("deconvolution-first", 1e-5, seed=2)]
     assert about_power(fitted, [3])[1].verdict == "does not hold"  # a thousandth of a per cent is fitted, too
-    lost = [converse("shuffle-last", None), *hr]
+    lost = [*both("shuffle-last", None), *HR]
     assert about_power(lost, [3])[1].verdict == "missing"
     assert [one.verdict for one in about_power([], [3])] == ["missing", "missing"]
     lifted = {"kind": "lifting", "scale": 3, "values": 9, "differing": 0}
     assert about_power([lifted, lifted], [3])[0].verdict == "holds"
     assert about_power([lifted, {**lifted, "differing": 1}], [3])[0].verdict == "does not hold"
+
+
+def test_one_seed_of_any_family_says_nothing_of_power():
+    ours = both("shuffle-last", 0.01)
+    for lines in ([ours[0], *HR], [*ours, *HR[:-1]], [ours[0], converse("shuffle-last", None, 1), *HR]):
+        sentence = about_power(lines, [3])[1]
+        assert sentence.verdict == "missing"
+        assert "fewer than 2 seeds of" in sentence.text
+
+
+def test_a_sentence_on_power_says_how_it_was_made():
+    lines = [*both("shuffle-last", 0.01), *HR, converse("nearest-first", 0.3, 2)]
+    text = about_power(lines, [3])[1].text
+    assert "shuffle-last 2, nearest-first 3, bicubic-first 2" in text
+    assert "one learning rate, 0.01, for every student" in text
+    assert "10.00% of the teacher's power (an estimate, standard error not recorded) lies outside" in text
+    text = about_power([{**line, "floor_error": 0.002} for line in lines], [3])[1].text
+    assert "standard error 0.20%" in text
+    assert "10.00% of which" not in text
+
+
+def test_power_of_other_settings_has_its_own_sentence():
+    lines = [*both("shuffle-last", 0.01), *HR]
+    for other in ({"steps": 150}, {"budget": 2}, {"threads": 2}, {"learning_rate": 0.1}):
+        mixed = [*lines, *({**line, **other, "residual": 0.5} for line in lines)]
+        assert [one.verdict for one in about_power(mixed, [3])[1:]] == ["holds", "undecided"]
+    # What the first lines do not record is what they were made with.
+    recorded = [{**line, "steps": 1500, "threads": 1, "learning_rate": 0.01} for line in lines]
+    assert len(about_power([*lines[:3], *recorded[3:]], [3])) == 2
 
 
 def test_starts_are_judged_by_index_and_error():
@@ -177,9 +221,9 @@ def test_starts_are_judged_by_index_and_error():
 
 
 def test_claims_of_speed_stand_beside_what_was_measured():
-    def line(lr, what):
+    def line(lr, what, threads=1):
         ms = {"transposed": 4.0, "zero-insertion": 16.0, "lr-shuffle": lr, "upscale-convolve": 16.0}
-        return {"runtime": "torch", "pass": what, "stride": 2, "ms": ms}
+        return {"runtime": "torch", "pass": what, "stride": 2, "ms": ms, "threads": threads, "rounds": 7}
 
     fast = about_speed([line(1.0, "training"), line(1.1, "training")])
     assert [one.verdict for one in fast] == ["holds", "holds"]
@@ -187,3 +231,7 @@ def test_claims_of_speed_stand_beside_what_was_measured():
     assert "median 3.8" in fast[0].text
     slow = about_speed([line(6.0, "forward")])
     assert [one.verdict for one in slow] == ["does not hold", "does not hold"]
+    # Threads and rounds are not pooled.
+    mixed = about_speed([line(1.0, "forward"), line(6.0, "forward", threads=2), {**line(6.0, "forward"), "rounds": 3}])
+    assert [one.verdict for one in mixed] == ["holds", "holds", *["does not hold"] * 4]
+    assert "forward, 2 threads, 7 rounds" in mixed[2].text

@@ -174,6 +174,59 @@ def test_other_settings_or_pictures_are_refused(pictures, tmp_path):
         run_study((learn, judged, ("drawn00.png",)), tmp_path, replace(TINY, seeds=2))
 
 
+def test_other_benchmarks_or_threads_are_refused(pictures, tmp_path):
+    learn, judged, held_out = pictures
+    run_study(pictures, tmp_path)
+    more = replace(TINY, seeds=2)
+    with pytest.raises(InputError, match="threads 1, not 2"):
+        run_study(pictures, tmp_path, more, threads=2)
+    fewer = tmp_path / "fewer" / judged.name
+    fewer.mkdir(parents=True)
+    first = sorted(judged.iterdir())[0]
+    (fewer / first.name).write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match="other benchmark or held-out pictures"):
+        run_study((learn, fewer, held_out), tmp_path, more)
+    # The first lines of a study do not say what they were judged on: it goes on from them.
+    path = tmp_path / "budget.jsonl"
+    old = [{k: v for k, v in json.loads(x).items() if k != "judging"} for x in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old[:-1]))
+    assert len(run_study(pictures, tmp_path)) == len(old)
+
+
+def test_parts_of_other_settings_are_not_mixed(tmp_path):
+    from subpixel.study import power, speed
+
+    tiny = power.PowerSettings(networks=1, maps=1, seeds=1, steps=2, points=1, draws=8)
+    made = power.study_power(tmp_path, scales=(2,), settings=tiny)
+    fits = [line for line in made if line["kind"] == "converse"]
+    assert all(line["floor_error"] >= 0 and line["steps"] == 2 and line["threads"] == 1 for line in fits)
+    for other, threads, what in (
+        (replace(tiny, steps=3), 1, "steps 2, not 3"),
+        (replace(tiny, maps=2), 1, "budget 1, not 2"),
+        (tiny, 2, "threads 1, not 2"),
+    ):
+        with pytest.raises(InputError, match=what):
+            power.study_power(tmp_path, scales=(2,), settings=other, threads=threads)
+    points = [speed.Point(2, 2, 1, 1, (4, 4))]
+    speed.study_speed(tmp_path, points=points, places=[("torch", "forward")], rounds=1)
+    with pytest.raises(InputError, match="rounds 1, not 2"):
+        speed.study_speed(tmp_path, points=points, places=[("torch", "forward")], rounds=2)
+
+
+def test_every_line_has_its_own_date(tmp_path, monkeypatch):
+    from subpixel.study import power, speed
+
+    for part in (power, speed):
+        number = iter(range(1000))
+        monkeypatch.setattr(part, "circumstances", lambda number=number: {"date": str(next(number))})
+    tiny = power.PowerSettings(networks=1, maps=1, seeds=1, steps=1, points=1, draws=8)
+    made = power.study_power(tmp_path, scales=(2,), settings=tiny)
+    assert len({line["date"] for line in made}) == len(made)
+    points = [speed.Point(2, 2, 1, 1, (4, 4)), speed.Point(3, 3, 1, 1, (4, 4))]
+    made = speed.study_speed(tmp_path, points=points, places=[("torch", "forward")], rounds=1)
+    assert [line["date"] for line in made] == ["0", "1"]
+
+
 def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
     """Widths are found by measuring; here the clock is planted, so that some widths are those of equal MACs."""
     from subpixel.study import equal_time
@@ -190,6 +243,10 @@ def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
     twin = found["x2/equal-ms-onnxruntime/2maps/nearest-first/seed0"]
     assert twin["same_as"] == "x2/equal-macs/2maps/nearest-first/seed0"
     assert twin["psnr"] == found[twin["same_as"]]["psnr"]
+    written = [json.loads(line) for line in (tmp_path / "budget.jsonl").read_text().splitlines()]
+    assert {line["key"] for line in written if "wall_seconds" not in line} == {
+        line["key"] for line in written if "same_as" in line
+    }
     other = found["x2/equal-ms-onnxruntime/2maps/shuffle-last/seed0"]
     assert len(set(other["widths"])) == 1
     assert other["ratio"] <= equal_time.SLACK
@@ -265,8 +322,12 @@ def test_the_floor_is_what_a_receptive_field_cannot_see():
     unseen = (weight**2).sum() - (weight[:, 1:4, 1:4] ** 2).sum()
     variance, mean = 1 / 12, 0.5
     whole = variance * (weight**2).sum() + mean**2 * (weight.sum(axis=(1, 2)) ** 2).sum()
-    assert floor_of(student, teacher, draws=8_000) == pytest.approx(variance * unseen / whole, rel=0.08)
-    assert floor_of(build("shuffle-last", 2, (), (5,)), teacher, draws=50) == 0.0
+    floor, error = floor_of(student, teacher, draws=8_000)
+    assert floor == pytest.approx(variance * unseen / whole, rel=0.08)
+    assert abs(floor - variance * unseen / whole) < 4 * error < 0.16 * floor
+    wider = floor_of(student, teacher, draws=500)[1]
+    assert 2 < wider / error < 8  # sixteen times the draws, a quarter of the error
+    assert floor_of(build("shuffle-last", 2, (), (5,)), teacher, draws=50) == (0.0, 0.0)
 
 
 def test_forms_of_a_layer_are_equal_and_timed(tmp_path):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subpixel.errors import InputError
 from subpixel.models.network import Network
 from subpixel.progress import Progress
 from subpixel.study.equal_time import key_of, search
 from subpixel.study.families import build, widths_of
 from subpixel.study.plan import MATCHES, TIMED, Run, budget_of, network_of, plan
 from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
 
 if TYPE_CHECKING:
@@ -75,17 +75,15 @@ def study_budget(
         missing = [run for run in plan(scale, settings, match) if run.key not in results]
         if not missing:
             continue
-        for line in results:
-            check(line, scale, settings, results.path)
+        check_recipe(results, scale, settings)
         import torch
 
         from subpixel.study.learning.fit import read_data
 
         torch.set_num_threads(threads or torch.get_num_threads())
+        refuse_others(of_scale(results, scale), {"threads": torch.get_num_threads()}, results.path)
         data = read_data(folders, benchmarks, scale, settings, pictures=pictures, held_out=held_out)
-        strangers = {line["data"] for line in results if line["scale"] == scale} - {data.digest}
-        if strangers:
-            raise InputError(f"{results.path} was made from other training pictures: use the same, or another -o")
+        check_pictures(results, data)
         timed = None
         if "time" in match:
             how: dict[str, Any] = {"size": settings.time_size, "rounds": settings.time_rounds}
@@ -100,19 +98,6 @@ def study_budget(
                 shown(summary(made))
                 progress.advance()
     return list(results)
-
-
-def check(line: Line, scale: int, settings: BudgetSettings, path: Path) -> None:
-    """Refuse to go on with a file of other settings.
-
-    Raises:
-        InputError: naming what differs.
-    """
-    if line["scale"] != scale or line["recipe"] == settings.recipe():
-        return
-    ours = settings.recipe()
-    differing = sorted(key for key in ours if line["recipe"].get(key) != ours[key])
-    raise InputError(f"{path} was made with other settings ({', '.join(differing)}): use the same, or another -o")
 
 
 def make(
@@ -138,7 +123,8 @@ def make(
     }
     twin = _twin(run, network, results)
     if twin is not None:
-        return {**twin, **head, **more, "same_as": twin["key"]}
+        trained_once = {key: value for key, value in twin.items() if key not in ("wall_seconds", "cpu_seconds")}
+        return {**trained_once, **head, **more, "same_as": twin["key"]}
     return {**head, **describe(network), **more, **_train(run, network, data, settings, results), **circumstances()}
 
 
@@ -168,7 +154,7 @@ def _train(run: Run, network: Network, data: "StudyData", settings: BudgetSettin
         steps=steps.get(run.matching),
         judged=run.matching != "rate",
     )
-    return {**trained, "recipe": settings.recipe(), "data": data.digest, "threads": torch.get_num_threads()}
+    return {**trained, "recipe": settings.recipe(), **made_from(data), "threads": torch.get_num_threads()}
 
 
 def rate_for(run: Run, settings: BudgetSettings, results: ResultFile) -> float:
@@ -196,4 +182,5 @@ def summary(line: dict[str, Any]) -> str:
         result = ", ".join(f"{name} {scores['mean']:.2f} dB" for name, scores in line["psnr"].items())
     else:
         result = f"held out {line['curve'][-1][1]:.3f} dB" if line["curve"] else "no score"
-    return f"{line['key']}: {result} ({line['wall_seconds']:.0f} s)"
+    took = f"the same run as {line['same_as']}" if "same_as" in line else f"{line['wall_seconds']:.0f} s"
+    return f"{line['key']}: {result} ({took})"

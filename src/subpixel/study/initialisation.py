@@ -6,10 +6,10 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from subpixel.errors import InputError
 from subpixel.progress import Progress
 from subpixel.study.families import LAYERS, build, of_budget, widths_of
 from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def study_initialisation(
 
         torch.set_num_threads(threads)
         data = read_data(folders, benchmarks, scale, settings, pictures=pictures, held_out=held_out)
-        ours = {"recipe": settings.recipe(), "data": data.digest}
-        if any(line["scale"] == scale and any(line[key] != ours[key] for key in ours) for line in results):
-            raise InputError(f"{results.path} was made with other settings or pictures: use the same, or another -o")
+        ours = {"recipe": settings.recipe(), **made_from(data), "threads": torch.get_num_threads()}
+        check_recipe(results, scale, settings)
+        check_pictures(results, data)
+        refuse_others(of_scale(results, scale), {"threads": ours["threads"]}, results.path)
         with Progress(f"study initialisation x{scale}", len(missing), unit="runs") as progress:
             for key, start, seed in missing:
                 line = {"key": key, **_make(start, seed, data, settings), **ours, **circumstances()}

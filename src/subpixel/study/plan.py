@@ -26,6 +26,9 @@ CONTROLS = {
 }
 """Runs beside the families, at the middle budget, that separate the causes."""
 
+LONGER = ("nearest-first", "shuffle-last")
+"""The families of which one run, at the middle budget, learns for more steps."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -100,7 +103,7 @@ def _plan_of_macs(scale: int, settings: BudgetSettings) -> list[Run]:
     for seed in range(settings.seeds):
         runs += [Run(scale, "control", settings.middle, control, seed) for control in CONTROLS]
     if settings.longer > 1:
-        runs += [Run(scale, "longer", settings.middle, family, 0) for family in ("nearest-first", "shuffle-last")]
+        runs += [Run(scale, "longer", settings.middle, family, 0) for family in LONGER]
     return runs
 
 

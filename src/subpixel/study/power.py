@@ -9,6 +9,7 @@ from subpixel.progress import Progress
 from subpixel.study.families import FAMILIES, LAYERS, build, of_budget, widths_of
 from subpixel.study.lifting import all_checks, check_one
 from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.resuming import refuse_others
 
 FILE = "power.jsonl"
 
@@ -58,11 +59,12 @@ def study_power(
     What `output`/power.jsonl holds already is not made again.
 
     Raises:
-        InputError: the file is no result file.
+        InputError: the file is no result file, or holds fits of another budget, of other steps or threads.
     """
     settings = settings or PowerSettings()
     results = ResultFile(output / FILE)
-    where = circumstances()
+    fits = [line for line in results if line["kind"] == "converse"]
+    refuse_others(fits, recipe_of(settings, threads), results.path)
     checks = [
         (f"lifting/x{scale}/{kind}/{seed}", scale, kind, seed)
         for scale, kind, seed in all_checks(scales, settings.networks)
@@ -70,7 +72,7 @@ def study_power(
     with Progress("study power: lifting", len(checks), unit="networks") as progress:
         for key, scale, kind, seed in checks:
             if key not in results:
-                results.add({"key": key, **check_one(scale, kind, seed), **where})
+                results.add({"key": key, **check_one(scale, kind, seed), **circumstances()})
             progress.advance()
     runs = [
         (f"converse/x{scale}/{teacher}/{settings.maps}maps/{settings.steps}steps/{family}/seed{seed}", *run)
@@ -80,11 +82,22 @@ def study_power(
     missing = [run for run in runs if run[0] not in results]
     with Progress("study power: converse", len(missing), unit="runs") as progress:
         for key, scale, teacher, family, seed in missing:
-            line = {"key": key, **_converse(scale, teacher, family, seed, settings, threads), **where}
+            line = {"key": key, **_converse(scale, teacher, family, seed, settings, threads), **circumstances()}
             results.add(line)
             shown(f"{key}: residual {line['residual']}, floor {line['floor']} ({line['wall_seconds']:.0f} s)")
             progress.advance()
     return list(results)
+
+
+def recipe_of(settings: PowerSettings, threads: int) -> Line:
+    """What two runs of the converse must share to stand beside each other."""
+    return {
+        "budget": settings.maps,
+        "steps": settings.steps,
+        "learning_rate": settings.learning_rate,
+        "draws": settings.draws,
+        "threads": threads,
+    }
 
 
 def _converse_runs(scales: Sequence[int], settings: PowerSettings) -> list[tuple[int, str, str, int]]:
@@ -111,6 +124,7 @@ def _converse(scale: int, teacher: str, family: str, seed: int, settings: PowerS
     macs = build("nearest-first", scale, (settings.maps,) * (LAYERS - 1)).macs_per_lr_pixel
     student = of_budget(family, scale, macs)
     function = teacher_of(teacher_network(teacher, scale, macs), TEACHER_SEED)
+    floor, floor_error = floor_of(student, function, draws=settings.draws)
     fitted = fit_teacher(
         student,
         function,
@@ -125,12 +139,13 @@ def _converse(scale: int, teacher: str, family: str, seed: int, settings: PowerS
         "teacher": teacher,
         "teacher_is": TEACHERS[teacher],
         "student": family,
-        "budget": settings.maps,
         "budget_macs": macs,
         "seed": seed,
         "widths": list(widths_of(student)),
         "weights": student.parameter_count,
         "macs_per_lr_pixel": student.macs_per_lr_pixel,
-        "floor": floor_of(student, function, draws=settings.draws),
+        **recipe_of(settings, threads),
+        "floor": floor,
+        "floor_error": floor_error,
         **fitted,
     }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from subpixel.progress import Progress
 from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.resuming import refuse_others
 
 FILE = "speed.jsonl"
 
@@ -102,12 +103,12 @@ def study_speed(
         rounds: each runs every form once; the figures are medians over them.
 
     Raises:
-        InputError: the file is no result file.
+        InputError: the file is no result file, or holds medians over another number of rounds.
     """
     from subpixel.runtime.session import installed
 
     results = ResultFile(output / FILE)
-    where = circumstances()
+    refuse_others(results, {"rounds": rounds}, results.path)
     missing = [
         (point, runtime, what)
         for point in points or grid()
@@ -130,7 +131,7 @@ def study_speed(
                 "rounds": rounds,
                 "ms": ms,
                 "fastest": min(FORMS, key=lambda form: ms[form]),
-                **where,
+                **circumstances(),
             }
             results.add(line)
             progress.advance()

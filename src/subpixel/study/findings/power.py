@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from subpixel.study.comparing import Verdict
 from subpixel.study.families import AT_HR
 from subpixel.study.findings.sentence import Sentence, ending
+from subpixel.study.power import PowerSettings
 from subpixel.study.results import Line
 
 OURS = "shuffle-last"
@@ -17,9 +18,11 @@ def about_power(lines: Sequence[Line], scales: Sequence[int]) -> list[Sentence]:
         here = [line for line in lines if line["scale"] == scale]
         sentences.append(_lifting([line for line in here if line["kind"] == "lifting"], scale))
         converse = [line for line in here if line["kind"] == "converse"]
+        # Students of another budget, of other steps or threads stand in a sentence of their own.
+        cases = dict.fromkeys((line["teacher"], *_recipe(line)) for line in converse)
         sentences += [
-            _converse([line for line in converse if line["teacher"] == teacher], scale, teacher)
-            for teacher in dict.fromkeys(line["teacher"] for line in converse)
+            _converse([line for line in converse if (line["teacher"], *_recipe(line)) == case], scale, case[0])
+            for case in cases
         ]
         if not converse:
             text = f"×{scale}: An LR function that HR networks of equal budget cannot fit: missing, there are no runs."
@@ -38,32 +41,60 @@ def _lifting(lines: Sequence[Line], scale: int) -> Sentence:
     return Sentence("power", scale, "lifting", None, verdict, text)
 
 
+def _recipe(line: Line) -> tuple[int, int, float, int]:
+    """Budget, steps, learning rate and threads; what the first lines do not record was the same for all of them."""
+    return (
+        line["budget"],
+        line.get("steps", UNRECORDED.steps),
+        line.get("learning_rate", UNRECORDED.learning_rate),
+        line.get("threads", 1),
+    )
+
+
 def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
-    """Holds for a teacher if every LR run leaves less than half of what any run of an HR family leaves."""
+    """Holds for a teacher if every LR run leaves less than half of what any run of an HR family leaves; as everywhere,
+    a family of fewer than two seeds is missing."""
+    budget, steps, rate, threads = _recipe(lines[0])
     claim = f"×{scale}, teacher {teacher}: HR networks of equal budget cannot fit what the LR network fits"
     left = {
-        family: [line["residual"] for line in lines if line["student"] == family and line["residual"] is not None]
+        family: {line["seed"]: line["residual"] for line in lines if line["student"] == family}
         for family in (OURS, *AT_HR)
     }
-    if not all(left.values()):
-        absent = ", ".join(family for family, values in left.items() if not values)
-        return Sentence("power", scale, "converse", None, "missing", f"{claim}: missing, no runs of {absent}.")
-    best = min(AT_HR, key=lambda family: min(left[family]))
-    ours, theirs = max(left[OURS]), min(left[best])
+    fitted = {family: [one for one in runs.values() if one is not None] for family, runs in left.items()}
+    absent = [f"{family} ({len(runs)})" for family, runs in fitted.items() if len(runs) < LEAST_SEEDS]
+    if absent:
+        text = f"{claim}: missing, fewer than {LEAST_SEEDS} seeds of {', '.join(absent)}."
+        return Sentence("power", scale, "converse", None, "missing", text)
+    best = min(AT_HR, key=lambda family: min(fitted[family]))
+    ours, theirs = max(fitted[OURS]), min(fitted[best])
     verdict: Verdict = "undecided"
     if theirs < NOTHING or theirs < ours / FAR:
         verdict = "does not hold"
     elif ours < theirs / FAR:
         verdict = "holds"
-    floors = {line["student"]: line["floor"] for line in lines}
-    floor = f" (its receptive field alone leaves {floors[best]:.2%})" if floors.get(best) else ""
+    runs = ", ".join(f"{family} {len(values)}" for family, values in fitted.items())
     text = (
-        f"{claim}{ending(verdict)} of the teacher's power {OURS} leaves {_share(ours)} at most, {best}, the best of"
-        f" those that enlarge first, {_share(theirs)} at least{floor}; {len(left[OURS])} runs each."
+        f"{claim}{ending(verdict)} {OURS} leaves {_share(ours)} of the teacher's power at most; {best}, the best of"
+        f" those that enlarge first, {_share(theirs)} at least.{_floor(lines, best)} Runs: {runs}; {steps:,} steps of"
+        f" {'one thread' if threads == 1 else f'{threads} threads'}, a budget of {budget} maps; one learning rate,"
+        f" {rate:g}, for every student, not searched for."
     )
     return Sentence("power", scale, "converse", None, verdict, text)
 
 
+def _floor(lines: Sequence[Line], family: str) -> str:
+    """What a family's receptive field keeps out of reach, where that is anything."""
+    known = [line for line in lines if line["student"] == family and line["floor"]]
+    if not known:
+        return ""
+    errors = [line["floor_error"] for line in known if line.get("floor_error") is not None]
+    error = f"standard error {max(errors):.2%}" if errors else "standard error not recorded"
+    floor = known[0]["floor"]
+    return f" {floor:.2%} of the teacher's power (an estimate, {error}) lies outside {family}'s receptive field."
+
+
+LEAST_SEEDS = 2
+UNRECORDED = PowerSettings()
 FAR = 2
 """How many times more one must leave than the other."""
 NOTHING = 1e-4

@@ -13,13 +13,18 @@ NEAR = 0.8
 
 
 def about_speed(lines: Sequence[Line]) -> list[Sentence]:
-    """Who wins on each runtime; the two factors of ESPCN's paper (Shi et al. 2016, arXiv 1609.05158) at each stride."""
+    """Who wins on each runtime with so many threads; the two factors of ESPCN's paper at each stride.
+
+    Source of the factors: Shi et al. 2016, arXiv 1609.05158.
+    """
     sentences = []
-    for runtime, what in dict.fromkeys((line["runtime"], line["pass"]) for line in lines):
-        here = [line for line in lines if (line["runtime"], line["pass"]) == (runtime, what)]
+    for place in dict.fromkeys(map(_place, lines)):
+        runtime, what, threads, rounds = place
+        here = [line for line in lines if _place(line) == place]
+        how = f"{threads} thread{'s' * (threads != 1)}, {rounds} rounds"
         for stride in sorted({line["stride"] for line in here}):
             mine = [line["ms"] for line in here if line["stride"] == stride]
-            where = f"×{stride}, {runtime}, {what}"
+            where = f"×{stride}, {runtime}, {what}, {how}"
             spot = (stride, f"{runtime} {what}", where)
             claimed = log2(stride**2)
             if what == "training":
@@ -33,6 +38,11 @@ def about_speed(lines: Sequence[Line]) -> list[Sentence]:
             rival = [ms["upscale-convolve"] / ms["lr-shuffle"] for ms in mine]
             sentences.append(_factor(spot, claim, rival, stride**2))
     return sentences
+
+
+def _place(line: Line) -> tuple[str, str, int, int]:
+    """What must be the same for two layers to stand in one sentence."""
+    return line["runtime"], line["pass"], line["threads"], line["rounds"]
 
 
 def _factor(spot: tuple[int, str, str], claim: str, ratios: Sequence[float], claimed: float) -> Sentence:

@@ -99,12 +99,13 @@ def residual(module: NetworkModule, mean: list[torch.Tensor], teacher: NetworkMo
         return round(float(left[inside].square().mean() / learnt_part(teacher, x)[inside].square().mean()), 6)
 
 
-def floor_of(student: Network, teacher: NetworkModule, *, draws: int = 4000) -> float:
-    """What no function that sees only the student's receptive field can go below, in the unit of `residual`.
+def floor_of(student: Network, teacher: NetworkModule, *, draws: int = 4000) -> tuple[float, float]:
+    """What no function that sees only the student's receptive field can go below, in the unit of `residual`, and the
+    standard error of that estimate.
 
     The pixels are independent, so the best guess is the mean over what the student does not see, and what is left is
     E Var(t | window) = ½ E (t(x) - t(x'))², x' being x with every pixel outside the window drawn anew. Each phase has
-    its own window.
+    its own window. The error is that of a ratio of two means over the draws (to first order).
     """
     r, side = student.scale, 15
     middle = side // 2
@@ -112,7 +113,7 @@ def floor_of(student: Network, teacher: NetworkModule, *, draws: int = 4000) -> 
     x = rng.random((draws, 1, side, side), np.float32)
     with torch.no_grad():
         whole = learnt_part(teacher, torch.from_numpy(x))
-        total = left = 0.0
+        total, left = np.zeros(draws), np.zeros(draws)
         seen = student.windows
         for rows, dy in zip(seen, range(r), strict=True):
             for columns, dx in zip(seen, range(r), strict=True):
@@ -122,9 +123,11 @@ def floor_of(student: Network, teacher: NetworkModule, *, draws: int = 4000) -> 
                 place = (slice(None), 0, r * middle + dy, r * middle + dx)
                 t = whole[place]
                 t_other = learnt_part(teacher, torch.from_numpy(other))[place]
-                left += 0.5 * float((t - t_other).square().mean())
-                total += float(t.square().mean())
-    return round(left / total, 6)
+                left += 0.5 * (t - t_other).square().double().numpy()
+                total += t.square().double().numpy()
+    floor = left.sum() / total.sum()
+    spread = (left - floor * total).std(ddof=1) / draws**0.5 / total.mean()
+    return round(float(floor), 6), round(float(spread), 6)
 
 
 def _around(middle: int, window: tuple[int, int]) -> slice:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class StudyData:
         held_out: the middles of the held-out pictures.
         benchmarks: whole pictures by the name of their set.
         digest: of every training pixel.
+        judging: digest of every pixel that is judged by, held out or of a benchmark.
         story: name and licence of each training picture.
     """
 
@@ -43,6 +45,7 @@ class StudyData:
     held_out: list[Pair]
     benchmarks: dict[str, list[Pair]]
     digest: str
+    judging: str
     story: list[dict[str, str]]
 
 
@@ -78,14 +81,26 @@ def read_data(
     sets = {folder.name: _read_benchmark(folder, scale) for folder in benchmarks}
     if len(sets) < len(benchmarks):
         raise UsageError("two benchmark folders bear one name, and results go by it: rename one")
+    held_out_pairs = [middle(pair, scale, settings.held_out_side) for pair in data.held_out]
     return StudyData(
         scale,
         PatchSampler(data.learn, scale, settings.patch),
-        [middle(pair, scale, settings.held_out_side) for pair in data.held_out],
+        held_out_pairs,
         sets,
         data.digest(),
+        _digest({"held out": held_out_pairs, **sets}),
         data.story,
     )
+
+
+def _digest(sets: dict[str, list[Pair]]) -> str:
+    """Of names and pixels, in an order that does not hang on that of the folders."""
+    digest = sha256()
+    for name, pairs in sorted(sets.items()):
+        for pair in sorted(pairs, key=lambda one: one.name):
+            digest.update(repr((name, pair.name, pair.hr.shape)).encode("utf-8", "replace"))
+            digest.update(np.ascontiguousarray(pair.hr).data)
+    return digest.hexdigest()
 
 
 def _read_benchmark(folder: Path, scale: int) -> list[Pair]:

@@ -99,10 +99,24 @@ def test_an_empty_folder_gives_the_note_and_says_what_is_missing(tmp_path):
     assert all(f"{name}.jsonl: no line of it" in text for name in ("budget", "power", "initialisation", "speed"))
 
 
-def test_computed_pictures_are_named(copy, tmp_path):
-    assert "Computed pictures" not in text_of(copy, tmp_path)
+def test_computed_pictures_of_lines_that_do_not_say_are_those_of_the_studys_folder(copy, tmp_path):
+    assert "computed pictures" not in text_of(copy, tmp_path)
     (copy / "pictures" / "drawn").mkdir(parents=True)
-    assert "Computed pictures" in text_of(copy, tmp_path)
+    text = text_of(copy, tmp_path)
+    assert "Networks learnt from computed pictures" in text
+    assert "Networks were judged on computed pictures" in text
+
+
+@pytest.mark.parametrize("drawn", [[], ["learning"], ["judging"], ["learning", "judging"]])
+def test_computed_pictures_are_those_that_the_lines_name(copy, tmp_path, drawn):
+    """Whatever folders are called: learnt from photographs and judged on computed ones is something else."""
+    for name in ("budget", "initialisation"):
+        write_lines(copy / f"{name}.jsonl", [{**line, "drawn": drawn} for line in lines_of(copy, name)])
+    (copy / "pictures" / "drawn").mkdir(parents=True)
+    text = text_of(copy, tmp_path)
+    assert ("Networks learnt from computed pictures" in text) == ("learning" in drawn)
+    assert ("Networks were judged on computed pictures" in text) == ("judging" in drawn)
+    assert ("Not from photographs" in text) == bool(drawn)
 
 
 def test_a_difference_in_the_lifting_is_said(copy, tmp_path):
@@ -145,6 +159,65 @@ def test_strange_names_are_text_and_not_markup(copy, tmp_path):
     text = text_of(copy, tmp_path)
     assert evil not in text
     assert "&lt;script&gt;alert(" in text
+
+
+def mutated(value, path, evil):
+    """`value` with everything at `path` replaced: keys of objects, None for any place in a list."""
+    if not path:
+        return evil
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [mutated(one, path[1:], evil) for one in value] if path[0] is None else value
+    return {k: mutated(v, path[1:], evil) if k == path[0] else v for k, v in value.items()}
+
+
+def places(value, path=()):
+    """The paths of `mutated` to every leaf."""
+    if isinstance(value, dict):
+        return {found for key, one in value.items() for found in places(one, (*path, key))}
+    if isinstance(value, list):
+        return {found for one in value for found in places(one, (*path, None))}
+    return {path}
+
+
+def renamed(value, evil):
+    """Every name in the file made hostile that is no word of the format: those of sets, pictures and forms."""
+    if isinstance(value, dict):
+        return {f"{k}{evil}" if k in ("Set5", "baby", "numpy") else k: renamed(v, evil) for k, v in value.items()}
+    return [renamed(one, evil) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    "name", ["findings.json", "budget.jsonl", "power.jsonl", "initialisation.jsonl", "speed.jsonl"]
+)
+def test_no_value_of_a_file_becomes_markup(folder, tmp_path, name):
+    """Each value in turn: the page shows it as text, or the file is refused in a sentence."""
+    evil = "\"'><img src=x>"
+    results = tmp_path / "results"
+    results.mkdir()
+    for path in folder.iterdir():
+        (results / path.name).write_bytes(path.read_bytes())
+    kept = (lambda x: x["budget"] == 2 or x["matching"] == "control") if name == "budget.jsonl" else lambda x: True
+    if name == "findings.json":
+        found = json.loads((folder / name).read_text())
+        found["cells"], found["comparisons"] = found["cells"][:12], found["comparisons"][:12]
+        found["missing"] = found["missing"][:2]
+    else:
+        found = [line for line in lines_of(folder, name.removesuffix(".jsonl")) if kept(line)]
+    shown = 0
+    for other in [*(mutated(found, path, evil) for path in sorted(places(found), key=str)), renamed(found, evil)]:
+        text = json.dumps(other) if name == "findings.json" else "".join(json.dumps(line) + "\n" for line in other)
+        (results / name).write_text(text)
+        try:
+            write_report(results, tmp_path / "page.html")
+        except InputError:
+            continue
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert "<img" not in page
+        assert "\"'&gt;" not in page
+        shown += "&lt;img" in page
+    assert shown >= 2
 
 
 @pytest.mark.parametrize(

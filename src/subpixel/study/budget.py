@@ -52,6 +52,7 @@ def study_budget(
     pictures: Path | None = None,
     held_out: tuple[str, ...] = (),
     threads: int | None = None,
+    drawn: Sequence[str] = (),
     shown: Callable[[str], None] = lambda line: None,
 ) -> list[Line]:
     """Make every run that `output`/budget.jsonl lacks; returns its lines.
@@ -64,6 +65,7 @@ def study_budget(
         match: "macs" for equal multiplications with the controls, "time" for equal time on every runtime.
         settings: default: the full study's.
         threads: of PyTorch; a run is the same on any machine only for equal threads.
+        drawn: which pictures are computed ones (`subpixel.study.drawn.LEARNING`, `JUDGING`); stands in each line.
         shown: is called with a line of text after each run.
 
     Raises:
@@ -94,7 +96,7 @@ def study_budget(
                 if made is None:
                     progress.say(f"{run.key} is left out: {run.runtime} is not installed here")
                     continue
-                results.add(made)
+                results.add({**made, "drawn": made.get("drawn", list(drawn))})
                 shown(summary(made))
                 progress.advance()
     return list(results)

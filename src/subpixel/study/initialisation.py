@@ -32,6 +32,7 @@ def study_initialisation(
     pictures: Path | None = None,
     held_out: tuple[str, ...] = (),
     threads: int = 1,
+    drawn: Sequence[str] = (),
     shown: Callable[[str], None] = lambda line: None,
 ) -> list[Line]:
     """Train from three starts and measure the checkerboard before and after; arguments as `study_budget`'s.
@@ -60,7 +61,13 @@ def study_initialisation(
         refuse_others(of_scale(results, scale), {"threads": ours["threads"]}, results.path)
         with Progress(f"study initialisation x{scale}", len(missing), unit="runs") as progress:
             for key, start, seed in missing:
-                line = {"key": key, **_make(start, seed, data, settings), **ours, **circumstances()}
+                line = {
+                    "key": key,
+                    **_make(start, seed, data, settings),
+                    **ours,
+                    "drawn": list(drawn),
+                    **circumstances(),
+                }
                 results.add(line)
                 shown(summary(line))
                 progress.advance()

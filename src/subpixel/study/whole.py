@@ -6,7 +6,7 @@ from typing import Any
 
 from subpixel.study import initialisation, power, speed
 from subpixel.study.budget import study_budget
-from subpixel.study.drawn import write_drawn
+from subpixel.study.drawn import JUDGING, LEARNING, write_drawn
 from subpixel.study.findings import write_findings_of
 from subpixel.study.plan import MATCHES
 from subpixel.study.settings import QUICK, BudgetSettings
@@ -42,6 +42,7 @@ def study_everything(
     from subpixel.study.report import write_report
 
     settings = QUICK if quick else BudgetSettings()
+    drawn = [what for what, given_ones in ((LEARNING, folders), (JUDGING, benchmarks)) if not given_ones]
     if not folders or not benchmarks:
         learn, judge, names = write_drawn(output / "pictures")
         if not folders:
@@ -53,6 +54,7 @@ def study_everything(
     power.study_power(output, scales=scales, settings=power.QUICK if quick else None, threads=threads, shown=shown)
     speed.study_speed(output, points=speed.grid(quick), threads=threads, rounds=3 if quick else 7, shown=shown)
     given: dict[str, Any] = {"pictures": pictures, "held_out": held_out, "threads": threads, "shown": shown}
+    given["drawn"] = drawn
     starts = settings if quick else initialisation.FULL
     initialisation.study_initialisation(folders, benchmarks, output, scales=scales, settings=starts, **given)
     for match in MATCHES:

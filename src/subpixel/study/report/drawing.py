@@ -92,7 +92,8 @@ class Drawing:
     def markup(self, standalone: bool = False) -> str:
         """The SVG: for a page that has `colours`, or as a file of its own, with colours and a background."""
         w, h = _n(self.width), _n(self.height)
-        ids = f"{self.name}-title {self.name}-text"
+        name = escape(self.name, quote=True)
+        ids = f"{name}-title {name}-text"
         if standalone:
             size, style = f'width="{w}" height="{h}"', f"<style>{colours()}</style>"
             ground = f'<rect class="paper" width="{w}" height="{h}"/>'
@@ -101,8 +102,8 @@ class Drawing:
             size, style, ground = f'style="max-width:{_n(self.width * self.grow)}px{least}"', "", ""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" {size} role="img" aria-labelledby="{ids}">'
-            f'<title id="{self.name}-title">{escape(self.title)}</title>'
-            f'<desc id="{self.name}-text">{escape(self.text)}</desc>{style}{ground}{"".join(self.parts)}</svg>'
+            f'<title id="{name}-title">{escape(self.title)}</title>'
+            f'<desc id="{name}-text">{escape(self.text)}</desc>{style}{ground}{"".join(self.parts)}</svg>'
         )
 
 

@@ -11,6 +11,9 @@ from subpixel.errors import InputError
 
 Line = dict[str, Any]
 
+LEARNING, JUDGING = "learning", "judging"
+"""What `drawn` of a line may list."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -21,8 +24,8 @@ class Results:
     initialisation: list[Line] = field(default_factory=list)
     speed: list[Line] = field(default_factory=list)
     findings: dict[str, Any] | None = None
-    drawn: bool = False
-    """Computed pictures took the place of photographs that were not given."""
+    drawn: frozenset[str] = frozenset()
+    """What computed pictures stood in for, of photographs that were not given: learning, judging."""
 
     def lines(self) -> list[Line]:
         """Every line of every file."""
@@ -38,8 +41,16 @@ def read_results(folder: Path) -> Results:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
     parts = {name: _lines(folder / f"{name}.jsonl") for name in ("budget", "power", "initialisation", "speed")}
-    drawn = (folder / "pictures" / "drawn").is_dir()
+    drawn = _drawn([*parts["budget"], *parts["initialisation"]], folder)
     return Results(**parts, findings=_findings(folder / "findings.json"), drawn=drawn)
+
+
+def _drawn(lines: list[Line], folder: Path) -> frozenset[str]:
+    """As the lines say; of lines without a word of it, as the folder that the study draws its pictures in says."""
+    said = frozenset(str(what) for line in lines for what in line.get("drawn") or ())
+    if any("drawn" not in line for line in lines) and (folder / "pictures" / "drawn").is_dir():
+        said |= {LEARNING, JUDGING}
+    return said
 
 
 def _lines(path: Path) -> list[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 from subpixel.study.report.drawing import Drawing
@@ -30,7 +31,7 @@ def budget(results: Results) -> str:
         )
     )
     for scale in sorted({line["scale"] for line in results.budget} | {cell["scale"] for cell in cells}):
-        parts.append(f'<h3 id="x{scale}">Scale ×{scale}</h3>')
+        parts.append(f'<h3 id="x{escape(str(scale), quote=True)}">Scale ×{escape(str(scale))}</h3>')
         parts += _of_scale([cell for cell in cells if cell["scale"] == scale], results, scale)
     if len(parts) == 2:
         parts.append(paragraphs("No runs yet."))

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from subpixel.study.report.markup import details, missing, paragraphs
-from subpixel.study.report.results import Results
+from subpixel.study.report.results import JUDGING, LEARNING, Results
 
 PARTS = {
     "budget": "Equal cost",
@@ -18,17 +18,20 @@ PARTS = {
     "initialisation": "Checkerboards",
     "speed": "Speed",
 }
-DRAWN = (
-    "Computed pictures (discs, polygons, strokes, gratings) stand in here for photographs that were not given: this "
-    "shows that everything runs, and what networks learn from such pictures says little about photographs."
-)
+DRAWN = {
+    LEARNING: "Networks learnt from computed pictures (discs, polygons, strokes, gratings), since no photographs were "
+    "given: this shows that everything runs, and what networks learn from such pictures says little about photographs.",
+    JUDGING: "Networks were judged on computed pictures, since no benchmark was given: their PSNR there is not "
+    "comparable with any on photographs.",
+}
 
 
 def overview(results: Results) -> str:
     """The section."""
     parts = ['<h2 id="found">What our experiments say</h2>']
     if results.drawn:
-        parts.append(missing("Not from photographs", [DRAWN]))
+        known = [words for what, words in DRAWN.items() if what in results.drawn]
+        parts.append(missing("Not from photographs", known))
     if results.findings is None:
         return "".join(parts) + missing(
             "Missing", ["findings.json: `subpixel study` writes it when it has made its runs"]
@@ -71,14 +74,14 @@ def _matrix(sentences: list[dict[str, Any]], caption: str) -> str:
     """Claims down, scales and matchings across; in each cell a verdict for each budget, the smallest first."""
     columns = list(dict.fromkeys((one["scale"], one["matching"]) for one in sentences))
     claims = list(dict.fromkeys(_claim(one["text"]) for one in sentences))
-    head = "".join(f'<th scope="col">×{scale}, {escape(_MATCHINGS.get(m, m))}</th>' for scale, m in columns)
+    head = "".join(f'<th scope="col">{escape(f"×{scale}, {_MATCHINGS.get(m, m)}")}</th>' for scale, m in columns)
     body = []
     for claim in claims:
         cells = []
         for column in columns:
             mine = [x for x in sentences if _claim(x["text"]) == claim and (x["scale"], x["matching"]) == column]
             mine.sort(key=lambda one: one["budget"] or 0)
-            said = (f'{_badge(one["verdict"])} <span class="soft">{_maps(one)}</span>' for one in mine)
+            said = (f'{_badge(one["verdict"])} <span class="soft">{escape(_maps(one))}</span>' for one in mine)
             cells.append(f"<td>{'<br>'.join(said) or '–'}</td>")
         body.append(f'<tr><th scope="row">{escape(claim)}</th>{"".join(cells)}</tr>')
     return (

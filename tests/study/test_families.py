@@ -100,3 +100,9 @@ def test_seed_0_of_everything_comes_before_seed_1():
 def test_windows_say_which_lr_pixels_a_phase_reads():
     assert build("nearest-first", 3, (1, 1, 1)).windows == ((-2, 1), (-1, 1), (-1, 2))
     assert build("shuffle-last", 3, (1, 1, 1)).windows == ((-4, 4),) * 3
+
+
+def test_no_more_weights_are_never_more():
+    for scale, weights in ((2, 377 - 1), (3, 376), (4, 376), (3, 981)):
+        network = of_weights("shuffle-last", scale, weights)
+        assert 0.9 * weights < network.parameter_count <= weights

@@ -5,7 +5,9 @@ import re
 
 from study.planted import lines_of
 from subpixel.study.comparing import Place, compare
+from subpixel.study.families import FAMILIES
 from subpixel.study.findings import findings, write_findings
+from subpixel.study.findings.budget import about_rates
 from subpixel.study.findings.initialisation import about_starts
 from subpixel.study.findings.power import about_power
 from subpixel.study.findings.speed import about_speed
@@ -235,3 +237,32 @@ def test_claims_of_speed_stand_beside_what_was_measured():
     mixed = about_speed([line(1.0, "forward"), line(6.0, "forward", threads=2), {**line(6.0, "forward"), "rounds": 3}])
     assert [one.verdict for one in mixed] == ["holds", "holds", *["does not hold"] * 4]
     assert "forward, 2 threads, 7 rounds" in mixed[2].text
+
+
+def test_a_control_of_more_weights_is_no_control():
+    lines = lines_of(SETTINGS, [3], BETTER, leave_out=only_macs)
+    for line in lines:
+        if line["family"] == "equal-weights":
+            line["weights"] = 10_000
+    verdict, text = said(lines, "causes")
+    assert verdict == "missing"
+    assert "equal-weights has 10,000 weights, nearest-first" in text
+
+
+def test_a_best_rate_at_the_edge_is_a_finding():
+    def line(family, rate, level):
+        mark = {"scale": 3, "matching": "rate", "family": family, "learning_rate": rate, "diverged": None}
+        return {**mark, "curve": [[100, level]]}
+
+    inside = [
+        line(family, rate, level) for family in FAMILIES for rate, level in ((0.003, 1.0), (0.01, 2.0), (0.03, 1.5))
+    ]
+    assert about_rates(inside, 3).verdict == "holds"
+    at_edge = [{**x, "curve": [[100, 9.0]]} if (x["family"], x["learning_rate"]) == EDGE else x for x in inside]
+    found = about_rates(at_edge, 3)
+    assert found.verdict == "does not hold"
+    assert "best at the edge of the grid, and perhaps better beyond it: nearest-first 0.03;" in found.text
+    assert about_rates(inside[:5], 3).verdict == "missing"
+
+
+EDGE = ("nearest-first", 0.03)

@@ -23,6 +23,22 @@ def test_a_part_that_trains_wants_pictures(part, tmp_path):
     assert "give a folder of them with --benchmark" in str(done.exception)
 
 
+@pytest.mark.parametrize("early", [("--scale", "2"), ("--quick",), ("--threads", "2")])
+def test_options_before_a_part_are_refused(early, tmp_path):
+    done = run(*early, "findings", "--scale", "3", "-o", str(tmp_path))
+    assert isinstance(done.exception, UsageError)
+    assert "put them behind it" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", [("--held-out", "a.png"), ("--pictures", __file__)])
+def test_a_choice_of_pictures_wants_their_folder(option, tmp_path):
+    done = run("--quick", "-o", str(tmp_path), *option)
+    assert isinstance(done.exception, UsageError)
+    assert "add --pictures-folder" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_study_wants_a_folder():
     assert "give one with -o" in str(run("--quick").exception)
 

@@ -112,6 +112,7 @@ def converses(rng: np.random.Generator) -> list[dict[str, Any]]:
             "seed": seed,
             "student": student,
             "teacher": "four phases of their own",
+            "budget": 4,
             "macs_per_lr_pixel": 1000,
             "weights": 300,
             "widths": [4, 4, 4],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from subpixel.cli.options import FILE, PATH, json_option, print_json, together
 from subpixel.errors import MissingExtra, UsageError
@@ -61,7 +62,15 @@ def study(
     pictures the networks learn from computed ones. docs/study.md has the full study's command.
     """
     if context.invoked_subcommand is not None:
+        early = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+        if early:
+            name = context.invoked_subcommand
+            raise UsageError(f"options before `{name}` are not read by it: put them behind it, `study {name} …`")
         return
+    if not given["folders"] and (given["pictures"] or given["held_out"]):
+        raise UsageError(
+            "--pictures and --held-out name pictures of a folder, and none was given: add --pictures-folder"
+        )
     if output is None:
         raise UsageError("the study needs a folder to write to: give one with -o")
     needs_torch()

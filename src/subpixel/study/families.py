@@ -114,9 +114,15 @@ def of_budget(family: str, scale: int, macs: int, kernels: Widths | None = None)
 
 
 def of_weights(family: str, scale: int, weights: int) -> Network:
-    """The family's network whose count of weights, slopes and biases among them, comes nearest to `weights`."""
-    candidates = (build(family, scale, widths) for widths in _near(LAYERS - 1, 64))
-    return min(candidates, key=lambda network: abs(network.parameter_count - weights))
+    """The family's network of most weights, slopes and biases among them, that has no more than `weights`.
+
+    Where even the narrowest has more, that one is taken.
+    """
+    candidates = [build(family, scale, widths) for widths in _near(LAYERS - 1, 64)]
+    within = [network for network in candidates if network.parameter_count <= weights]
+    if not within:
+        return build(family, scale, (1,) * (LAYERS - 1))
+    return max(within, key=lambda network: network.parameter_count)
 
 
 def _widths(count: int, family: str, scale: int, macs: int, kernels: Widths | None) -> Iterator[Widths]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.equal_time import RUNTIMES
 from subpixel.study.families import AT_HR, FAMILIES
@@ -36,6 +37,8 @@ def findings(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSetti
                             comparisons.append({**where, **asdict(made), "verdict": made.verdict()})
         sentences += about_causes(lines, scale, settings)
         sentences.append(about_plateau(lines, scale, settings))
+        if len(settings.rates) > 1:
+            sentences.append(about_rates(lines, scale))
     return {
         "cells": cells(lines),
         "comparisons": comparisons,
@@ -113,11 +116,15 @@ def about_causes(lines: Sequence[Line], scale: int, settings: BudgetSettings) ->
     assert claims.keys() == CONTROLS.keys()
     sentences = []
     for control, (rival, claim) in claims.items():
-        one = compare(controls.find(lines, control), families.find(lines, rival))
+        mine, theirs = controls.find(lines, control), families.find(lines, rival)
+        one = compare(mine, theirs)
         diverged = _diverged(controls.find(lines, control))
         if one is None or one.low is None:
             verdict: Verdict = "missing"
             text = f"{claim}: missing, " + (f"{control} {diverged}." if diverged else f"too few runs of {control}.")
+        elif control == "equal-weights" and any(run["weights"] > theirs[0]["weights"] for run in mine):
+            verdict = "missing"
+            text = f"{claim}: missing, {control} has {mine[0]['weights']:,} weights, {rival} {theirs[0]['weights']:,}."
         else:
             verdict = alike(one) if control == "tied-phases" else one.verdict()
             text = f"{claim}{ending(verdict)} {control} less {rival} is {_numbers(one)}."
@@ -154,6 +161,24 @@ def about_plateau(lines: Sequence[Line], scale: int, settings: BudgetSettings) -
         f" the most is {gains[most]:+.3f} dB ({most})."
     )
     return Sentence("plateau", scale, "all", None, verdict, text)
+
+
+def about_rates(lines: Sequence[Line], scale: int) -> Sentence:
+    """Whether every family's best learning rate has worse ones on both sides: else the grid may hold it back."""
+    claim = f"×{scale}: The grid of learning rates brackets the best of every family"
+    mine = [line for line in lines if (line["scale"], line["matching"]) == (scale, "rate")]
+    best = {family: best_rate(family, scale, mine) for family in FAMILIES}
+    absent = [family for family, rate in best.items() if rate is None]
+    if absent:
+        text = f"{claim}: missing, no search for {', '.join(absent)}."
+        return Sentence("rates", scale, "rate", None, "missing", text)
+    grid = sorted({line["learning_rate"] for line in mine})
+    edge = [f"{family} {rate:g}" for family, rate in best.items() if rate in (grid[0], grid[-1])]
+    verdict: Verdict = "does not hold" if edge else "holds"
+    said = f"best at the edge of the grid, and perhaps better beyond it: {', '.join(edge)}; " if edge else ""
+    tried = ", ".join(f"{rate:g}" for rate in grid)
+    text = f"{claim}{ending(verdict)} {said}tried were {tried}."
+    return Sentence("rates", scale, "rate", None, verdict, text)
 
 
 def last_quarter(line: Line) -> float:

@@ -253,6 +253,80 @@ def test_the_command(folder, tmp_path):
     assert output.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_the_commands_mistakes_are_a_sentence(tmp_path):
+    command = [sys.executable, "-m", "subpixel.study.report", str(tmp_path / "none"), str(tmp_path / "page.html")]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert made.returncode == 1
+    assert made.stderr.startswith("subpixel: ")
+    assert "is no folder of result files" in made.stderr
+    assert "Traceback" not in made.stderr
+
+
+def test_every_part_says_its_own_rule(folder, tmp_path):
+    text = text_of(folder, tmp_path)
+    found = json.loads((folder / "findings.json").read_text())
+    assert {one["part"] for one in found["sentences"]} == set(found["rules"])
+    assert all(escape(rule) in text for rule in found["rules"].values())
+    assert "A claim counts as holding only if" not in text
+
+
+@pytest.mark.parametrize("verdict", ["holds", "does not hold", "undecided"])
+def test_the_converse_is_headed_by_its_verdicts(copy, tmp_path, verdict):
+    found = json.loads((copy / "findings.json").read_text())
+    for one in found["sentences"]:
+        if one["matching"] == "converse":
+            one["verdict"] = verdict
+    (copy / "findings.json").write_text(json.dumps(found))
+    text = text_of(copy, tmp_path)
+    assert f"That it cannot at equal cost: {verdict} 1." in text
+    assert "The converse fails" not in text
+
+
+def test_a_lifting_that_differs_is_in_the_heading(copy, tmp_path):
+    assert "<h3>Every HR network is an LR network</h3>" in text_of(copy, tmp_path)
+    lines = lines_of(copy, "power")
+    lines[0]["differing"] = 7
+    write_lines(copy / "power.jsonl", lines)
+    assert "<h3>Not every HR network is an LR network</h3>" in text_of(copy, tmp_path)
+
+
+def test_a_curve_is_said_to_do_what_it_does(copy, tmp_path):
+    lines = lines_of(copy, "budget")
+    for line in lines:
+        line["curve"] = [[step, 30 - step / 100] for step, _ in line["curve"]]
+    write_lines(copy / "budget.jsonl", lines)
+    text = text_of(copy, tmp_path)
+    assert "shuffle-last 28.00 dB (-0.60)" in text  # from step 140 to 200
+    assert "levels off" not in text
+
+
+def test_what_was_judged_on_is_said_to_be_apart_only_where_it_was_checked(copy, tmp_path):
+    assert "was checked, pixel for pixel, for 0 of" in text_of(copy, tmp_path)
+    for name in ("budget", "initialisation"):
+        write_lines(copy / f"{name}.jsonl", [{**line, "apart": True} for line in lines_of(copy, name)])
+    assert "Evaluation pictures were never trained on" in text_of(copy, tmp_path)
+
+
+def test_each_family_stands_at_its_own_time_and_unequal_ones_are_named(copy, tmp_path):
+    lines = lines_of(copy, "budget")
+    for line in lines:
+        if line.get("ms") and line["family"] == "shuffle-last":
+            line.update(ms=99.0, ratio=0.681)  # of another sitting: the ratio counts
+        if line.get("ms") and line["family"] == "resize-last":
+            line["ratio"] = 1.04
+    write_lines(copy / "budget.jsonl", lines)
+    text = text_of(copy, tmp_path)
+    runtimes = len({line["matching"] for line in lines if line.get("ms")})
+    budgets = sorted({line["budget"] for line in lines if line.get("ms")})
+    assert runtimes
+    for maps in budgets:
+        row = f'<td class="n">{0.681 * (3 + maps):.2f}</td><td class="n">0.68</td><td class="n">not equal</td>'
+        assert text.count(row) == runtimes
+    assert text.count(">not equal<") == runtimes * len(budgets)
+    assert "Not equal to the budget&#x27;s time: shuffle-last at" in text
+    assert ">99.00<" not in text
+
+
 def test_the_same_files_give_the_same_page(folder, tmp_path):
     assert text_of(folder, tmp_path) == text_of(folder, tmp_path)
 

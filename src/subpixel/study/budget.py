@@ -96,7 +96,7 @@ def study_budget(
                 if made is None:
                     progress.say(f"{run.key} is left out: {run.runtime} is not installed here")
                     continue
-                results.add({**made, "drawn": made.get("drawn", list(drawn))})
+                results.add({**made, "drawn": made.get("drawn", list(drawn)), "apart": True})
                 shown(summary(made))
                 progress.advance()
     return list(results)

@@ -66,6 +66,7 @@ def study_initialisation(
                     **_make(start, seed, data, settings),
                     **ours,
                     "drawn": list(drawn),
+                    "apart": True,
                     **circumstances(),
                 }
                 results.add(line)

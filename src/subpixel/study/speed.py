@@ -79,9 +79,7 @@ SIZES = ((32, 32), (96, 96))
 
 def grid(quick: bool = False) -> list[Point]:
     """Every layer that is timed: those of which no form multiplies more than `MOST_MACS`."""
-    kernels, channels, sizes = (
-        (((6, 2), (9, 3), (12, 4)), CHANNELS[:2], SIZES[:1]) if quick else (KERNELS, CHANNELS, SIZES)
-    )
+    kernels, channels, sizes = (QUICK_KERNELS, CHANNELS[:2], SIZES[:1]) if quick else (KERNELS, CHANNELS, SIZES)
     points = [Point(K, s, C, O, size) for (K, s), (C, O), size in product(kernels, channels, sizes)]
     return [point for point in points if point.macs("zero-insertion") <= MOST_MACS]
 

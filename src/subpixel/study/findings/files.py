@@ -11,6 +11,7 @@ from subpixel.study import budget, initialisation, power, speed
 from subpixel.study.findings.budget import findings
 from subpixel.study.findings.initialisation import about_starts
 from subpixel.study.findings.power import about_power
+from subpixel.study.findings.rules import RULES
 from subpixel.study.findings.speed import about_speed
 from subpixel.study.results import ResultFile
 from subpixel.study.settings import BudgetSettings
@@ -30,6 +31,7 @@ def write_findings_of(folder: Path, scales: Sequence[int], settings: BudgetSetti
     found = findings(runs, scales, settings)
     others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
     found["sentences"] += [asdict(sentence) for sentence in others]
+    found["rules"] = RULES
     write_findings(folder, found)
     return found
 

@@ -81,6 +81,7 @@ def read_data(
     sets = {folder.name: _read_benchmark(folder, scale) for folder in benchmarks}
     if len(sets) < len(benchmarks):
         raise UsageError("two benchmark folders bear one name, and results go by it: rename one")
+    _refuse_shared([*data.learn, *data.held_out], sets)
     held_out_pairs = [middle(pair, scale, settings.held_out_side) for pair in data.held_out]
     return StudyData(
         scale,
@@ -101,6 +102,19 @@ def _digest(sets: dict[str, list[Pair]]) -> str:
             digest.update(repr((name, pair.name, pair.hr.shape)).encode("utf-8", "replace"))
             digest.update(np.ascontiguousarray(pair.hr).data)
     return digest.hexdigest()
+
+
+def _refuse_shared(ours: Sequence[Pair], sets: dict[str, list[Pair]]) -> None:
+    """Raise InputError where a benchmark picture is, pixel for pixel, one to learn from or held out."""
+    known = {(pair.hr.shape, pair.hr.tobytes()): pair.name for pair in ours}
+    for name, pairs in sets.items():
+        for pair in pairs:
+            twin = known.get((pair.hr.shape, pair.hr.tobytes()))
+            if twin is not None:
+                raise InputError(
+                    f"{pair.name} of the benchmark {name} is {twin} of the training pictures: what is judged on must "
+                    "not be learnt from, so take it out of one of the two"
+                )
 
 
 def _read_benchmark(folder: Path, scale: int) -> list[Pair]:

@@ -2,6 +2,7 @@
 
 import sys
 
+from subpixel.errors import SubpixelError
 from subpixel.study.report.page import write_report
 
 
@@ -9,7 +10,10 @@ def main() -> None:
     """Write the page and print its path."""
     if len(sys.argv) != 3:
         sys.exit("usage: python -m subpixel.study.report FOLDER_OF_RESULTS OUTPUT.html")
-    write_report(sys.argv[1], sys.argv[2])
+    try:
+        write_report(sys.argv[1], sys.argv[2])
+    except SubpixelError as error:
+        sys.exit(f"subpixel: {error}")
     print(sys.argv[2])
 
 

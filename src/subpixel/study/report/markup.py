@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from subpixel.study.report.drawing import Drawing
 
@@ -49,6 +51,15 @@ def table(
 def paragraphs(*texts: str) -> str:
     """Plain text, one paragraph each."""
     return "".join(f"<p>{escape(text)}</p>" for text in texts)
+
+
+VERDICTS = ("holds", "does not hold", "undecided", "missing")
+
+
+def counted(sentences: Iterable[Mapping[str, Any]]) -> str:
+    """How often each verdict was given: "holds 3, undecided 1"."""
+    found = Counter(one["verdict"] for one in sentences)
+    return ", ".join(f"{name} {found[name]}" for name in VERDICTS if found[name])
 
 
 def details(summary: str, content: str) -> str:

@@ -57,7 +57,7 @@ def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
         ]
     for matching in sorted({cell["matching"] for cell in cells if cell["matching"].startswith("equal-ms")}):
         timed = [cell for cell in cells if cell["matching"] == matching and ALL in cell["psnr"]]
-        if timed:
+        if timed and _times(results, scale, matching):
             runtime = matching.removeprefix("equal-ms-")
             times = _times(results, scale, matching)
             drawings.append(_against_time(f"x{scale}-{runtime}", f"×{scale}: equal time on {runtime}", timed, times))
@@ -87,10 +87,25 @@ def _plot(name: str, title: str, cells: list[Cell], key: str, label: str) -> Dra
 def _against_time(
     name: str, title: str, cells: list[Cell], times: dict[tuple[str, int], tuple[float, float]]
 ) -> Drawing:
-    """The time is the budget's: what was found for the families lies within a few per cent of it."""
-    ms = {budget: value for (_, budget), (value, ratio) in times.items() if ratio == 1.0}
-    mine = [cell for cell in cells if cell["budget"] in ms] or cells
-    return _drawn(name, title, mine, lambda cell: ms.get(cell["budget"], float(cell["budget"])), "milliseconds")
+    """Each family at its own time; the text names those that do not take the budget's."""
+    mine = [cell for cell in cells if (cell["family"], cell["budget"]) in times]
+    unequal = [
+        f"{cell['family']} at {cell['budget_macs']:,} takes {times[cell['family'], cell['budget']][1]:.2f} of it"
+        for cell in mine
+        if not _is_equal(times[cell["family"], cell["budget"]][1])
+    ]
+    drawing = _drawn(name, title, mine, lambda cell: times[cell["family"], cell["budget"]][0], "milliseconds")
+    if unequal:
+        drawing.text += f" Not equal to the budget's time: {'; '.join(unequal)}."
+    return drawing
+
+
+EQUAL = 0.05
+"""How far a family's time may lie from the budget's, as a part of it, and still be called equal."""
+
+
+def _is_equal(ratio: float) -> bool:
+    return abs(ratio - 1) <= EQUAL
 
 
 def _drawn(name: str, title: str, cells: list[Cell], x: Callable[[Cell], float], label: str) -> Drawing:
@@ -107,12 +122,21 @@ def _drawn(name: str, title: str, cells: list[Cell], x: Callable[[Cell], float],
 
 
 def _times(results: Results, scale: int, matching: str) -> dict[tuple[str, int], tuple[float, float]]:
-    """Of (family, budget): milliseconds, and over those of the network that sets the budget."""
-    return {
-        (line["family"], line["budget"]): (float(line["ms"]), float(line["ratio"]))
-        for line in results.budget
-        if line["scale"] == scale and line["matching"] == matching and line.get("ms")
-    }
+    """Of (family, budget): milliseconds, and over those of the network that sets the budget.
+
+    The ratio was measured in turns and is what counts; milliseconds are the budget's times it, since those of two
+    sittings cannot be compared. Where the budget's own are missing they are the family's.
+    """
+    mine = [x for x in results.budget if x["scale"] == scale and x["matching"] == matching and x.get("ms")]
+    budgets = {line["budget"]: float(line["ms"]) for line in mine if line["family"] == "nearest-first"}
+    times = {}
+    for line in mine:
+        ms, ratio = float(line["ms"]), float(line["ratio"])
+        times[line["family"], line["budget"]] = (
+            (budgets[line["budget"]] * ratio if line["budget"] in budgets else ms),
+            ratio,
+        )
+    return times
 
 
 def _table(caption: str, cells: list[Cell], times: dict[tuple[str, int], tuple[float, float]]) -> str:
@@ -121,7 +145,7 @@ def _table(caption: str, cells: list[Cell], times: dict[tuple[str, int], tuple[f
         *("family", "budget, MACs", "maps", "weights", "MACs", "numbers written", "memory, MB", "field", "rate"),
         *(f"{name}, dB" for name in sets),
         "seeds",
-        *(("ms", "ms / budget's ms") if times else ()),
+        *(("ms", "of the budget's time", "equal time?") if times else ()),
     )
     rows = []
     for budget in sorted({cell["budget"] for cell in cells}):
@@ -142,12 +166,17 @@ def _table(caption: str, cells: list[Cell], times: dict[tuple[str, int], tuple[f
                     f"{cell['learning_rate']:g}",
                     *(interval_text(cell["psnr"].get(one)) for one in sets),
                     f"{len(cell['seeds'])}{lost}",
-                    *(("–", "–") if times and (name, budget) not in times else ()),
-                    *((f"{value:.2f}" for value in times.get((name, budget), ())) if times else ()),
+                    *(_timed(times.get((name, budget))) if times else ()),
                 )
             )
     said = f"{caption}. MACs and numbers written are for each LR pixel; memory for 640×360; field in LR pixels"
     return table(said, head, rows, numbers=range(1, len(head)))
+
+
+def _timed(found: tuple[float, float] | None) -> tuple[str, str, str]:
+    if found is None:
+        return "–", "–", "–"
+    return f"{found[0]:.2f}", f"{found[1]:.2f}", "equal" if _is_equal(found[1]) else "not equal"
 
 
 def interval_text(value: dict[str, float | None] | None) -> str:

@@ -21,8 +21,9 @@ def circumstances(results: Results) -> str:
     parts = [
         '<h2 id="how">How it was obtained</h2>',
         paragraphs(
-            "One command repeats everything and goes on where it was interrupted: subpixel study. Evaluation pictures"
-            " were never trained on. This page is made from the result files by a program; no number in it was typed."
+            "One command repeats everything and goes on where it was interrupted: subpixel study. This page is made "
+            "from the result files by a program; no number in it was typed.",
+            _apart([line for line in (*results.budget, *results.initialisation) if line.get("psnr")]),
         ),
     ]
     for name, command in COMMANDS.items():
@@ -30,6 +31,19 @@ def circumstances(results: Results) -> str:
         if lines:
             parts.append(f"<h3>{name}.jsonl</h3>{made(_rows(lines, command))}")
     return "".join(parts)
+
+
+def _apart(judged: list[dict[str, Any]]) -> str:
+    """Whether pictures that networks were judged on are known not to be among those they learnt from."""
+    checked = sum(line.get("apart") is True for line in judged)
+    if not judged:
+        return "No run was judged on evaluation pictures."
+    if checked == len(judged):
+        return "Evaluation pictures were never trained on: every run was refused unless no picture is in both sets."
+    return (
+        f"That no evaluation picture was trained on was checked, pixel for pixel, for {checked} of {len(judged)} runs; "
+        "the other lines say nothing of it."
+    )
 
 
 def _rows(lines: list[dict[str, Any]], command: str) -> list[tuple[str, str]]:

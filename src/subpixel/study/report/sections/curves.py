@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from subpixel.study.report.drawing import Drawing
@@ -31,6 +32,12 @@ def mean_curve(curves: list[list[list[float]]], skip_start: bool = True) -> list
     ]
 
 
+def last_gain(points: Sequence[Point]) -> float | None:
+    """What the last quarter of the steps brought; None where no point lies before it."""
+    before = [point.y for point in points if point.x <= 0.75 * points[-1].x]
+    return points[-1].y - before[-1] if before else None
+
+
 def _panel(lines: list[dict[str, Any]], scale: int, budget: int, matching: str) -> Drawing | None:
     series = []
     for name in in_order([line["family"] for line in lines]):
@@ -39,9 +46,9 @@ def _panel(lines: list[dict[str, Any]], scale: int, budget: int, matching: str) 
             series.append(Series(name, style_of(name), points, dashed=name in AT_HR, signs=False))
     if not series:
         return None
-    ends = sorted(((one.points[-1].y, one.name) for one in series), reverse=True)
-    text = "Held-out PSNR rises and levels off; at the end, best first: " + ", ".join(
-        f"{name} {value:.2f} dB" for value, name in ends
+    ends = sorted(((one.points[-1].y, one.name, last_gain(one.points)) for one in series), reverse=True)
+    text = "Held-out PSNR at the end, best first, and what the last quarter of the steps brought: " + ", ".join(
+        f"{name} {value:.2f} dB" + ("" if gain is None else f" ({gain:+.2f})") for value, name, gain in ends
     )
     macs = lines[0]["budget_macs"]
     longer = "" if matching == "equal-macs" else " for longer"

@@ -7,13 +7,14 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from subpixel.study.report.markup import details, missing, paragraphs
+from subpixel.study.report.markup import counted, details, missing, paragraphs
 from subpixel.study.report.results import JUDGING, LEARNING, Results
 
 PARTS = {
     "budget": "Equal cost",
     "causes": "Why: the controls",
     "plateau": "Had they stopped learning?",
+    "rates": "Did the learning rates reach far enough?",
     "power": "What each can represent",
     "initialisation": "Checkerboards",
     "speed": "Speed",
@@ -37,28 +38,26 @@ def overview(results: Results) -> str:
             "Missing", ["findings.json: `subpixel study` writes it when it has made its runs"]
         )
     sentences = results.findings["sentences"]
+    rules: dict[str, Any] = results.findings.get("rules") or {}
     parts.append(
         paragraphs(
             "Six families of networks of equal depth, three that enlarge first and three that enlarge last, were "
-            "trained alike. A claim counts as holding only if the interval over seeds and a paired test over "
-            f"pictures both say so. Of {len(sentences)} statements, each verdict so often: {_counted(sentences)}."
+            "trained alike. What a claim must show to hold is said with each kind of claim. Of "
+            f"{len(sentences)} statements, each verdict so often: {counted(sentences)}."
         )
     )
     for part in dict.fromkeys(one["part"] for one in sentences):
         mine = [one for one in sentences if one["part"] == part]
         parts.append(f"<h3>{escape(PARTS.get(part, part))}</h3>")
+        if part in rules:
+            parts.append(paragraphs(str(rules[part])))
         if len(mine) > _FEW and part in ("budget", "causes"):
             parts.append(_matrix(mine, PARTS[part]))
         if len(mine) > _FEW:
-            parts.append(details(f"All {len(mine)} statements, with numbers: {_counted(mine)}", _list(mine)))
+            parts.append(details(f"All {len(mine)} statements, with numbers: {counted(mine)}", _list(mine)))
         else:
             parts.append(_list(mine))
     return "".join(parts)
-
-
-def _counted(sentences: list[dict[str, Any]]) -> str:
-    found = Counter(one["verdict"] for one in sentences)
-    return ", ".join(f"{name} {found[name]}" for name in _VERDICTS if found[name])
 
 
 def _list(sentences: list[dict[str, Any]]) -> str:
@@ -112,7 +111,6 @@ _MATCHINGS = {
 
 _FEW = 6
 """Statements that are shown as they are; more are folded away."""
-_VERDICTS = ("holds", "does not hold", "undecided", "missing")
 _CLASSES = {"holds": "right", "does not hold": "wrong"}
 
 

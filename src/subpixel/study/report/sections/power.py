@@ -10,7 +10,7 @@ from typing import Any
 
 from subpixel.study.report.drawing import Drawing
 from subpixel.study.report.families import AT_HR, in_order, style_of
-from subpixel.study.report.markup import details, figure, paragraphs, table
+from subpixel.study.report.markup import counted, details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
 
@@ -25,7 +25,8 @@ def power(results: Results) -> str:
     if lifting:
         parts += _lifting(lifting)
     if converse:
-        parts += _converse(converse)
+        sentences = results.findings["sentences"] if results.findings else []
+        parts += _converse(converse, [one for one in sentences if one["matching"] == "converse"])
     return "".join(parts)
 
 
@@ -50,7 +51,7 @@ def _lifting(lines: list[dict[str, Any]]) -> list[str]:
     total, wrong = sum(line["values"] for line in lines), sum(line["differing"] for line in lines)
     verdict = "every one equal" if not wrong else f"{wrong:,} of them different"
     return [
-        "<h3>Every HR network is an LR network</h3>",
+        f"<h3>{'Not every' if wrong else 'Every'} HR network is an LR network</h3>",
         paragraphs(
             f"{len(lines)} random HR networks with whole numbers for weights were turned into LR networks with r² "
             f"times the maps, by law A9, and both computed. {total:,} values were compared: {verdict}."
@@ -71,11 +72,12 @@ def _lifting(lines: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _converse(lines: list[dict[str, Any]]) -> list[str]:
+def _converse(lines: list[dict[str, Any]], sentences: list[dict[str, Any]]) -> list[str]:
     teachers = {line["teacher"]: line.get("teacher_is", "") for line in lines}
     items = "".join(f"<li><b>{escape(name)}</b>: {escape(what)}</li>" for name, what in teachers.items() if what)
     parts = [
-        "<h3>The converse fails</h3>",
+        "<h3>Can an HR network fit what an LR network computes?</h3>",
+        paragraphs(f"That it cannot at equal cost: {counted(sentences) or 'no finding yet'}."),
         paragraphs(
             "Students of equal multiplications fit the same teacher. The residual is the mean square of what is left, "
             "over the mean square of the teacher's output, on inputs that were not learnt from: 1 is nothing learnt. "

@@ -14,6 +14,7 @@ from typing import Any
 
 from subpixel.errors import InputError, OutputError
 from subpixel.media.atomic import write_atomically
+from subpixel.study.strict_json import parse
 
 Line = dict[str, Any]
 
@@ -78,7 +79,7 @@ def _read(path: Path, needs: Sequence[str]) -> list[Line]:
     lines = []
     for number, text in enumerate(whole.splitlines(), 1):
         try:
-            line = json.loads(text)
+            line = parse(text)
             if not isinstance(line["key"], str) or any(name not in line for name in needs):
                 raise TypeError
         except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from subpixel.errors import InputError
 from subpixel.media.atomic import write_atomically
 from subpixel.study import budget, initialisation, power, speed
 from subpixel.study.findings.budget import findings
@@ -23,14 +24,21 @@ def write_findings_of(folder: Path, scales: Sequence[int], settings: BudgetSetti
     """Read every result file of a folder, and write findings.json beside them; returns what was written.
 
     Raises:
-        InputError: a file is no result file.
+        InputError: a file is no result file, or a line of it cannot be used.
         OutputError: findings.json cannot be written.
     """
     files = (budget.FILE, power.FILE, initialisation.FILE, speed.FILE)
     runs, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
-    found = findings(runs, scales, settings)
-    others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
-    found["sentences"] += [asdict(sentence) for sentence in others]
+    try:
+        found = findings(runs, scales, settings)
+        others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
+        found["sentences"] += [asdict(sentence) for sentence in others]
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"the result files in {folder} are not as this version writes them ({reason}): make them anew in another"
+            " folder"
+        ) from error
     found["rules"] = RULES
     write_findings(folder, found)
     return found

@@ -48,7 +48,7 @@ def write_report(results: str | Path, output: str | Path) -> None:
     found = read_results(folder)
     try:
         text = page(found)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(
             f"the result files in {folder} are not as this version writes them ({reason}): make them anew in another "

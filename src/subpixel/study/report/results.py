@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from subpixel.errors import InputError
+from subpixel.study.strict_json import parse
 
 Line = dict[str, Any]
 
@@ -77,7 +77,7 @@ def _findings(path: Path) -> dict[str, Any] | None:
 
 def _json(text: bytes, path: Path, where: str = "") -> Any:
     try:
-        return json.loads(text)
+        return parse(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}{path} is no result of a study: move that file away") from error
 

@@ -255,6 +255,21 @@ def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
     assert macs <= equal_time.SLACK * other["budget_macs"] < wider
 
 
+def test_the_stored_ratio_and_ms_are_of_one_confirming_run(tmp_path, monkeypatch):
+    from subpixel.study import equal_time
+
+    def planted(networks, runtime, *, rounds, **how):
+        confirmed = rounds >= 25
+        return [1.0, 0.98 if confirmed else 0.9][: len(networks)], 50.0 if confirmed else 10.0
+
+    monkeypatch.setattr(equal_time, "ratios", planted)
+    monkeypatch.setattr(equal_time, "RUNTIMES", ("onnxruntime",))
+    monkeypatch.setattr(equal_time, "WIDEST", 2)
+    found = equal_time.search(tmp_path, (2,), (1,))
+    line = found.lines["x2/onnxruntime/1maps/shuffle-last"]
+    assert (line["ratio"], line["ms"]) == (0.98, 49.0)
+
+
 def test_pictures_that_cannot_be_used_are_named(pictures, tmp_path):
     learn, judged, held_out = pictures
     with pytest.raises(InputError, match="fewer than twenty: name some with --held-out"):

@@ -23,6 +23,8 @@ RUNTIMES = ("onnxruntime", "openvino")
 SLACK = 1.03
 """How much of the budget's time a network may take: what the medians of a few rounds can tell apart."""
 WIDEST = 96
+CONFIRMED = 25
+"""Rounds, at least, of the measurement that is stored."""
 
 
 def ratios(
@@ -115,12 +117,16 @@ def search(
     with Progress("study: widths of equal time", len(wanted), unit="networks") as progress:
         for scale, runtime, budget, family in wanted:
             reference = build("nearest-first", scale, (budget,) * (LAYERS - 1))
+            confirmed = max(rounds, CONFIRMED)
             if family == "nearest-first":
-                _, ms = ratios([reference], runtime, size=size, threads=threads, rounds=rounds)
+                _, ms = ratios([reference], runtime, size=size, threads=threads, rounds=confirmed)
                 network, ratio = reference, 1.0
             else:
-                network, ratio = widest_as_fast(family, reference, runtime, size=size, threads=threads, rounds=rounds)
-                _, ms = ratios([network], runtime, size=size, threads=threads, rounds=rounds)
+                network, _ = widest_as_fast(family, reference, runtime, size=size, threads=threads, rounds=rounds)
+                # Anew with more rounds, since the search has picked what chance favoured. Milliseconds of two sessions
+                # cannot be compared: the budget's, times the ratio of networks run in turns, can.
+                (_, ratio), _ = ratios([reference, network], runtime, size=size, threads=threads, rounds=confirmed)
+                ms = ratio * results.lines[key_of(scale, runtime, budget, "nearest-first")]["ms"]
             results.add(_line(network, scale, runtime, budget, family, ratio, ms, size, threads))
             progress.advance()
     return results

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rewrite.graphs import enlarged, graph, node, rewritten, whole
+from subpixel.rewriting import rewrite
 
 X: Any = {"x": ["N", 5, "H", "W"]}
 
@@ -144,3 +145,13 @@ def test_pointwise_convolution_moves_past_any_resize(mode: str, coordinate: str,
     )
     result = rewritten(model, law="A7", exact=False)
     assert [n.op_type for n in result.model.graph.node] == ["Conv", "Resize"]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_convolution_does_not_pass_a_resize_of_the_maps(groups: int) -> None:
+    nodes = [node("Resize", "x - - z", "u", mode="nearest"), node("Conv", "u w", "y", group=groups)]
+    z = np.array([1, 8, 10, 10])
+    model = graph(nodes, {"x": [1, 4, 5, 5]}, "y", w=whole(4, 8 // groups, 1, 1), z=z)
+    result = rewrite(model, "lr")
+    assert result.model == model
+    assert any("it may resize the maps: 4 to 8" in str(site["refused"]) for site in result.report["sites"])

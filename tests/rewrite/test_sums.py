@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from rewrite.graphs import counts, graph, node, rewritten, whole
+from rewrite.graphs import counts, graph, node, outputs_of, rewritten, whole
 from subpixel.rewriting import rewrite
 
 NEAREST: Any = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -250,3 +250,18 @@ def test_a_resize_without_a_name_is_listed_once() -> None:
         model = graph([up, node("Conv", "u w", "y")], {"x": ["N", 3, "H", "W"]}, "y", w=whole(2, 3, 1, 1), s=scales)
         (site,) = rewrite(model, "lr").report["sites"]
         assert site["form"] == "1×1 convolution first"
+
+
+def test_a_term_of_one_sample_is_repeated_by_the_addition() -> None:
+    cut: Any = {"strides": [2, 2], "pads": [1, 1, 2, 2]}  # 2 samples become one
+    model = graph(
+        [node("ConvTranspose", "x w", "p", **cut), node("ConvTranspose", "z w", "q", **cut), node("Add", "p q", "y")],
+        {"x": ["N", 2, "H", "W"], "z": ["N", 2, "A", "B"]},
+        "y",
+        w=whole(2, 2, 2, 2),
+    )
+    result = rewrite(model, "lr")
+    assert "A15" not in [site["law"] for site in result.report["sites"] if site["refused"] is None]
+    feeds = {"x": whole(1, 2, 2, 2), "z": whole(1, 2, 3, 4)}
+    for a, b in zip(outputs_of(model, feeds), outputs_of(result.model, feeds), strict=True):
+        np.testing.assert_array_equal(a, b)

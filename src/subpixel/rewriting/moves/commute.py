@@ -58,6 +58,11 @@ def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Rea
     attributes = {a.name: helper.get_attribute_value(a) for a in resize.attribute}
     if attributes.get("coordinate_transformation_mode") == b"tf_crop_and_resize":
         raise Refusal("tf_crop_and_resize extrapolates by a constant: its weights do not sum to one", "A7")
+    names = inputs_of(resize)
+    dim, C = layer.weight.ndim - 2, layer.weight.shape[1] * layer.groups
+    maps = (view.dims(resize.input[0]) or (None, None))[1]
+    if maps != C and (isinstance(maps, int) or names[3:]):
+        raise Refusal(f"it may resize the maps: {'an unknown number' if maps is None else maps} to {C}", "A7")
     between = resize.output[0] + "/convolved"
     while between in taken:
         between += "_"
@@ -68,7 +73,6 @@ def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Rea
     first.input[0], first.output[0] = resize.input[0], between
     second.CopyFrom(resize)
     second.input[0], second.output[0] = between, conv.output[0]
-    names = inputs_of(resize)
     more: list[NodeProto] = []
     if len(names) > 3 and "axes" not in attributes:
         sizes = view.constant(names[3])
@@ -77,7 +81,6 @@ def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Rea
             more = _resized(names[3], second.input[3], layer.weight.shape[0], weights)
         else:
             weights[second.input[3]] = np.array([sizes[0], layer.weight.shape[0], *sizes[2:]], np.int64)
-    dim, C = layer.weight.ndim - 2, layer.weight.shape[1] * layer.groups
     kind = view.dtype(resize.input[0]) or TensorProto.FLOAT
     lead = (view.dims(resize.input[0]) or (None,))[0]
     nodes = [first, *more, second]

@@ -101,11 +101,23 @@ def _write_added(writer: Writer, view: View, site: Site, picked: list[Form]) -> 
     """All terms added up on the low-resolution lattice, before one shuffle (A15)."""
     for form in picked:
         # a single sample would be broadcast at high resolution, a single site is not the same at low
-        if 1 in form.layer.output_size((1,) * form.layer.dim):
+        if _may_give_one(form.layer):
             raise Refusal("one of its terms may give a single sample, which the addition repeats", "A15")
     sources = [term.sources[0] for term in site.terms]
     plans = [form.plan for form in picked if form.plan is not None]
     return write_together(writer, plans, sources, [view.size(name) for name in sources])
+
+
+def _may_give_one(layer: Op | Cells) -> bool:
+    """Is there an input length that leaves one sample? Lengths grow with the input's."""
+    size = (1,) * layer.dim
+    while True:
+        lengths = layer.output_size(size)
+        if 1 in lengths:
+            return True
+        if all(n > 1 for n in lengths):
+            return False
+        size = tuple(L + (n < 1) for L, n in zip(size, lengths, strict=True))
 
 
 def dtype_of(view: View, site: Site) -> np.dtype[Any]:

@@ -267,6 +267,20 @@ def test_a_batch_is_not_needed() -> None:
         assert_equal(module, result, integer_input((3, 5, 7)))
 
 
+def test_an_interpolation_takes_maps_for_an_axis_where_there_is_no_batch() -> None:
+    """PyTorch's own: three axes are a batch of signals to it, so it enlarges the last one alone."""
+    module = integers(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(4, 2, 3, padding=1)))
+    result = subpixel.rewrite(module, "lr")
+    assert result.report["rewritten"] == 1
+    for shape in ((4, 5, 6), (1, 4, 5, 6)):
+        assert_equal(module, result, integer_input(shape))
+    module = integers(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv1d(4, 2, 3, padding=1)))
+    result = subpixel.rewrite(module, "lr")
+    assert result.report["rewritten"] == 1
+    with pytest.raises(NotImplementedError, match="got 2D"):
+        result(integer_input((4, 5)))
+
+
 def test_inputs_too_short_for_the_border_run_as_before() -> None:
     module = integers(nn.Sequential(nn.Upsample(scale_factor=4, mode="bilinear"), nn.Conv2d(3, 2, 5, padding=2)))
     result = subpixel.rewrite(module, "lr")

@@ -27,7 +27,7 @@ class RunSite:
     """Called in `forward` with the sources, then the weights, then what decides sizes.
 
     Attributes:
-        dim: spatial axes; an input without a batch has one axis less.
+        dim: spatial axes; an input without a batch has one axis less (where an interpolation is covered, there is one).
         paths: where in the module each argument is kept; None for what is computed.
         baked: the programs' weights where they are frozen; the weights of the call are then not read.
     """

@@ -69,7 +69,7 @@ def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values
         arguments: list[Any] = []
         for argument in planned.arguments:
             arguments.append(graph.get_attr(argument[1:]) if argument.startswith(".") else values[argument])
-        guarded = bool(planned.sized) or run.has_border or run.has_computed_weights
+        guarded = bool(planned.sized) or run.has_border or run.has_computed_weights or _needs_batch(planned)
         target = name
         if guarded or planned.longest is not None:
             target = f"{PREFIX}call_{name.removeprefix(PREFIX)}"
@@ -78,6 +78,11 @@ def _replace(graph: fx.Graph, change: Change, name: str, helpers: Source, values
     last.replace_all_uses_with(new)
     values[planned.site.output] = new
     return [*chosen, new]
+
+
+def _needs_batch(planned: PlannedSite) -> bool:
+    """Is there an interpolation? It takes the maps of an input without a batch for an axis of space."""
+    return any(call_of(node).op_type == "Resize" for node in planned.site.nodes)
 
 
 def _add_call(
@@ -94,6 +99,8 @@ def _add_call(
     listed = [f"a{i}" for i in range(len(planned.arguments))]
     more: list[Any] = []  # values of the graph, or constants, that decide sizes
     conditions = []
+    if _needs_batch(planned):
+        conditions.append(f"a{change.run.addends[0].sources[0]}.ndim == {change.run.dim + 2}")
     for read in planned.sized:
         at = planned.arguments.index(read.source)
         conditions.append(f"asks_for(a{at}, s{len(more)}, {read.factor!r})")

@@ -49,7 +49,8 @@ def bench_models(
 
     Returns:
         scale, size, threads, rounds; rows (name, parameters, gmacs: 10^9 multiplications a picture, receptive_field
-        in LR pixels, psnr and psnr_by: "ours", "paper" or None, set; ms: a way to its median); missing (name,
+        in LR pixels, psnr and psnr_by: "ours", "paper" or None, psnr_in: of lower precisions, set;
+        ms: a way to its median); missing (name,
         reason).
     """
     threads = threads or available_cores()
@@ -107,6 +108,7 @@ def bench_models(
                 "set": "Set5",
                 "psnr": psnr,
                 "psnr_by": by,
+                "psnr_in": _lower(of, scale),
                 "ms": ms,
             }
         )
@@ -181,6 +183,13 @@ def _psnr(name: str, scale: int) -> tuple[float | None, str | None]:
     return stated, None if stated is None else "paper"
 
 
+def _lower(name: str, scale: int) -> dict[str, float]:
+    """Set5's by precision, of those that the header states."""
+    figures = load(name, scale).header["figures"] if scale in ZOO[name].shipped else []
+    stated: dict[str, Any] = next((figure for figure in figures if figure["set"] == "Set5"), {})
+    return {p: stated[f"{p}_psnr"] for p in ("bf16", "int8") if stated.get(f"{p}_psnr") is not None}
+
+
 def plot(result: dict[str, Any], path: Path) -> None:
     """PSNR against time, a panel a way, as a picture: filled points are shipped weights, open ones the papers' figures.
 
@@ -194,18 +203,20 @@ def plot(result: dict[str, Any], path: Path) -> None:
         raise MissingExtra("the plot needs Matplotlib: pip install 'subpixel[bench]'") from error
     ways = [way for way in (f"{r}, {p}" for r, p in WAYS) if any(way in row["ms"] for row in result["rows"])]
     figure = Figure(figsize=(3.6 * len(ways), 3.8), layout="constrained")
-    for index, way in enumerate(ways):
-        axes = figure.add_subplot(1, len(ways), index + 1)
+    panels = figure.subplots(1, len(ways), sharey=True, squeeze=False)[0]
+    for index, (way, axes) in enumerate(zip(ways, panels, strict=True)):
+        precision = way.split(", ")[1]
         rows = [row for row in result["rows"] if row["psnr"] is not None and way in row["ms"]]
         for row in rows:
             ours = row["psnr_by"] == "ours"
             colour = "#0b6e99" if ours else "#8a8a8a"
-            axes.plot(row["ms"][way], row["psnr"], "o", color=colour, fillstyle="full" if ours else "none")
+            psnr = row["psnr_in"].get(precision, row["psnr"])
+            axes.plot(row["ms"][way], psnr, "o", color=colour, fillstyle="full" if ours else "none")
             at_the_right = row["ms"][way] > 0.3 * max(r["ms"][way] for r in rows)
             axes.annotate(
                 row["name"],
-                (row["ms"][way], row["psnr"]),
-                xytext=(-6 if at_the_right else 6, -3),
+                (row["ms"][way], psnr),
+                xytext=(-6 if at_the_right else 6, 5 if row["name"].endswith(REWRITTEN) else -3),
                 textcoords="offset points",
                 ha="right" if at_the_right else "left",
                 fontsize=8,

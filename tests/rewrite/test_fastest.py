@@ -271,6 +271,28 @@ def test_with_the_real_clock(runtime: str) -> None:
     assert all(site["ms_before"] > 0 for site in result.report["sites"])
 
 
+def test_for_openvino_border_cells_need_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses no input that is too short for them: only stated or promised sizes allow them."""
+    likes = Fake("border cells")
+    monkeypatch.setattr(RuntimeClock, "duel", lambda clock, *models: likes.duel(*models))
+    monkeypatch.setattr(RuntimeClock, "race", lambda clock, models, feeds, names: [2 - ("cells" in n) for n in names])
+    on = {runtime: RuntimeClock(runtime, threads=1) for runtime in ("onnxruntime", "openvino")}
+    (site,) = rewrite(linear(), clock=on["onnxruntime"], inputs=SIZE).report["sites"]
+    assert site["form"].startswith("border cells")
+    needs = site["smallest"]
+    (site,) = rewrite(linear(), clock=on["openvino"], inputs=SIZE).report["sites"]
+    assert site["refused"].startswith(
+        f"its border cells need {needs[0]}×{needs[1]} samples, and OpenVINO does not refuse"
+    )
+    promised = {"x": [1, 4, *needs]}
+    assert rewrite(linear(), clock=on["openvino"], inputs=SIZE, smallest=promised).report["rewritten"] == 1
+    stated = linear()
+    for dim, n in zip(stated.graph.input[0].type.tensor_type.shape.dim, SIZE["x"], strict=True):
+        dim.dim_value = n
+    del stated.graph.output[0].type.tensor_type.shape.dim[:]
+    assert rewrite(stated, clock=on["openvino"]).report["rewritten"] == 1
+
+
 def two_ups() -> onnx.ModelProto:
     """Two transposed convolutions in a row: a site each, and one that covers both."""
     return graph(

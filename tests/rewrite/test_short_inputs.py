@@ -1,4 +1,4 @@
-"""Inputs shorter than border cells need: the runtime refuses them, and never computes something else."""
+"""Inputs shorter than border cells need: onnxruntime refuses them, and never computes something else."""
 
 from __future__ import annotations
 

@@ -185,6 +185,9 @@ def rewriting_table(facts: dict[str, Any]) -> str:
         for name in names:
             lines += _wrapped(name, "")
         lines += _wrapped(f"stay{'s' * (len(names) == 1)}: {reason}{f' ({law})' * bool(law)}", "  ")
+    if any(site["smallest"] for site in sites):
+        note = "inputs shorter than “from … on”: onnxruntime refuses them, OpenVINO computes something else in silence"
+        lines += _wrapped(f"note: {note}; --smallest NAME=SHAPE keeps sites that need longer ones", "")
     count, total = facts["rewritten"], len(sites)
     if not sites:
         summary = "the model has nothing to rewrite"

@@ -50,6 +50,7 @@ class Wish:
     """What the caller asked for; `inputs` are whole shapes where the model leaves sizes open.
 
     `smallest` are such shapes that the result must take; `least` the shapes of this model's values for these.
+    `runtime` is what the result is for, as far as that is known.
     """
 
     goal: str
@@ -58,6 +59,7 @@ class Wish:
     shapes: macs.Shapes = field(default_factory=dict)
     smallest: dict[str, Sequence[int]] | None = None
     least: macs.Shapes = field(default_factory=dict)
+    runtime: str = "onnxruntime"
 
     def knowing(self, model: ModelProto) -> Wish:
         """The wish with the shapes of this model's values, as far as they follow."""
@@ -92,18 +94,29 @@ def change(view: View, site: Site, wish: Wish, taken: set[str]) -> tuple[Built, 
 def proved(view: View, site: Site, built: Built, picked: list[Form], wish: Wish) -> Proof:
     """Show that what was built computes what the site does, at the smallest inputs that the caller asks for, too.
 
+    OpenVINO's Slice clamps, and a convolution of too little leaves what its buffer held: where inputs may be too short
+    for border cells, a result for it would be wrong in silence.
+
     Raises:
         Refusal: it does not, or not there.
     """
     proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
-    if wish.smallest and proof.smallest:
+    if not proof.smallest:
+        return proof
+    if all(view.size(name) is not None for name in site.sources):  # stated: there are no other inputs
+        return replace(proof, smallest=None)
+    needed = "×".join(map(str, proof.smallest))
+    if wish.smallest:
         source = next(term.sources[0] for term in site.terms if not term.keep)
-        needed, shape = "×".join(map(str, proof.smallest)), wish.least.get(source)
+        shape = wish.least.get(source)
         if shape is None:
             raise Refusal(f"its border cells need {needed} samples, and how many `smallest` leaves here is not known")
         if any(n < need for n, need in zip(shape[2:], proof.smallest, strict=True)):
             there = "×".join(map(str, shape[2:]))
             raise Refusal(f"its border cells need {needed} samples, and `smallest` leaves {there} here", "A12")
+    elif wish.runtime == "openvino":
+        why = "OpenVINO does not refuse shorter inputs: state the sizes in the model, or promise them with `smallest`"
+        raise Refusal(f"its border cells need {needed} samples, and {why}", "A12")
     return proof
 
 

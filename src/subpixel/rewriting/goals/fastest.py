@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.errors import InputError
-from subpixel.rewriting.choice.clock import Clock
+from subpixel.rewriting.choice.clock import Clock, RuntimeClock
 from subpixel.rewriting.choice.fastest import FORMS, Alternative, choose, print_of
 from subpixel.rewriting.choice.fastest import Form as FastForm
 from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
@@ -48,6 +49,8 @@ def make_faster(
     Where it is not, the sites that gain least are left as they are, and so on until it is or none remains.
     """
     feeds = input_feeds(copy, inputs)
+    if isinstance(clock, RuntimeClock):
+        wish = replace(wish, runtime=clock.runtime)
     view = View(copy.graph, opset_of(copy), types_of(infer(copy).graph), overridable=overridable_of(copy))
     alternatives, left = _alternatives(view, wish)
     foreign = next((node for node in copy.graph.node if node.domain not in ("", "ai.onnx")), None)

@@ -140,7 +140,13 @@ def _proof(site: dict[str, Any]) -> str:
     said.append(f"both versions ran at {proof['sizes']} sizes, equal {how}")
     said.append(f"largest difference on real weights {site['max_error']:.1e}")
     if site.get("smallest"):
-        said.append(f"it takes inputs from {'×'.join(map(str, site['smallest']))} on")
+        least = "×".join(map(str, site["smallest"]))
+        shorter = (
+            "shorter ones run as before"
+            if "gradients" in proof
+            else "onnxruntime refuses shorter ones, OpenVINO does not"
+        )
+        said.append(f"it takes inputs from {least} on ({shorter})")
     return f"Proof: {'; '.join(said)}."
 
 

@@ -222,7 +222,7 @@ def _border(cells: Cells, axis: int) -> tuple[int, int, int]:
 
 
 def shortest(cells: Cells) -> tuple[int, ...]:
-    """The shortest input per axis that leaves a site between the borders; shorter ones the runtime refuses."""
+    """The shortest input per axis that leaves a site between the borders; shorter ones onnxruntime refuses."""
     sizes = []
     for axis, place in enumerate(cells.places):
         if place.size is not None:
@@ -258,7 +258,7 @@ def _single(cells: Cells, axis: int, cell: int, N: int, L: int, from_end: bool =
 def _write_part(writer: Writer, cells: Cells, part: Part, x: str) -> str:
     kernel, bias, d = part.kernel, part.bias, cells.dim
     # zeros come before the Slice that cuts the other end: a Slice of too little gives nothing, and zeros after it
-    # would make samples of nothing where the runtime should refuse
+    # would make samples of nothing where onnxruntime should refuse
     cut = [window != (0, None) for window in part.windows]
     first = tuple(pair if c else (0, 0) for pair, c in zip(part.pads, cut, strict=True))
     pads = tuple((0, 0) if c else pair for pair, c in zip(part.pads, cut, strict=True))

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from rewrite.graphs import graph, node, rng, whole
+from rewrite.graphs import graph, node, outputs_of, rng, whole
 from subpixel.rewriting import rewrite
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.proof.running import Runner
@@ -132,3 +132,16 @@ def test_sizes_that_resize_the_batch_are_refused() -> None:
     result = rewrite(stated, "lr")
     assert result.report["rewritten"] == 1
     same(stated, result.model, [(4, 4)], batch=2)
+
+
+@pytest.mark.parametrize("domain", ["", "com.microsoft"])
+def test_a_size_that_the_numbers_of_an_input_decide_is_not_believed(domain: str) -> None:
+    pad = helper.make_node("Pad", ["x", "pads"], ["u"], domain=domain)
+    nodes = [pad, node("Resize", "u - - z", "v", mode="nearest"), node("Conv", "v w", "y", pads=[1] * 4)]
+    weights = {"w": whole(2, 3, 3, 3), "z": np.array([1, 3, 16, 16])}
+    model = graph(nodes, {"x": [1, 3, 4, 4], "pads": [8]}, "y", domain=domain, **weights)
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.INT64
+    result = rewrite(states(model, u=[1, 3, 8, 8]), "lr")
+    feeds = {"x": whole(1, 3, 4, 4), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])}  # 6 samples, not 8
+    for a, b in zip(outputs_of(model, feeds), outputs_of(result.model, feeds), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from rewrite.graphs import graph, node, rewritten, whole
+from rewrite.graphs import graph, node, outputs_of, rewritten, whole
 from subpixel.errors import InputError
 from subpixel.rewriting import inspect, rewrite, verify
 
@@ -108,3 +108,47 @@ def test_a_model_that_the_runtime_does_not_know_is_returned_by_fastest_with_the_
     assert result.model == model
     (site,) = result.report["sites"]
     assert "own.Magic" in site["refused"]
+
+
+def looped(nodes: list[onnx.NodeProto], carried: str, start: str, output: str, **weights: Any) -> onnx.ModelProto:
+    """A loop of two turns over `nodes`, which make `next` out of what is carried: a tensor of the stated shape."""
+    shape = list(weights[start].shape) if start in weights else [1, 2, 4, 4]
+    body = helper.make_graph(
+        [node("Identity", "go", "on"), *nodes],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info(carried, TensorProto.FLOAT, shape),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, None),
+            *([] if output == "next" else [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]),
+        ],
+    )
+    outputs = ["y"] if output == "next" else ["last", "y"]
+    loop = helper.make_node("Loop", ["times", "", start], outputs, name="loop", body=body)
+    axes = 4 if output == "next" else 5
+    return graph([loop], {"x": [1, 2, 4, 4]}, {"y": axes}, times=np.array(2), **weights)
+
+
+def assert_unchanged(model: onnx.ModelProto, goal: str = "lr") -> None:
+    result = rewrite(model, goal)
+    feeds = {"x": whole(1, 2, 4, 4)}
+    for a, b in zip(outputs_of(model, feeds), outputs_of(result.model, feeds), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_carried_value_is_not_the_weight_of_the_same_name() -> None:
+    nodes = [node("ConvTranspose", "x w", "u", strides=[2, 2]), node("Mul", "w two", "next")]
+    assert_unchanged(looped(nodes, "w", "w", "u", w=whole(2, 2, 2, 2), two=np.array(2, np.float32)))
+
+
+@pytest.mark.parametrize("goal", ["lr", "deconv"])
+def test_a_carried_value_may_change_its_size(goal: str) -> None:
+    resized = [node("Resize", "h - - z", "u", mode="nearest"), node("Conv", "u w", "next", pads=[1] * 4)]
+    z = np.array([1, 2, 8, 8])  # twice the size in the first turn only
+    assert_unchanged(looped(resized, "h", "x", "next", w=whole(2, 2, 3, 3), z=z), goal)
+    enlarged = [node("ConvTranspose", "h w", "next", strides=[2, 2], output_shape=[8, 8])]
+    assert_unchanged(looped(enlarged, "h", "x", "next", w=whole(2, 2, 3, 3)), goal)

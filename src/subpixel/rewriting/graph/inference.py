@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import onnx
-from onnx import GraphProto, ModelProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-from subpixel.rewriting.graph.view import Types, overridable_of, subgraphs
+from subpixel.rewriting.graph.view import Types, captured, overridable_of, subgraphs
+
+_COUNTS = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
+"""Types of values that say how many: sizes, pads, repeats, conditions."""
 
 
 def infer(model: ModelProto) -> ModelProto:
@@ -15,7 +18,8 @@ def infer(model: ModelProto) -> ModelProto:
 
     Sizes that the file states in between are not believed: exporters leave those of one example where the inputs
     are open. They are taken only where inference finds nothing (custom operators, computed shapes), and of numbers
-    only those that no open input can change. Open dimensions without a name get one: "unk__input[axis]".
+    only those that no open input can change, nor the numbers that an input holds, nor another turn of a loop. Open
+    dimensions without a name get one: "unk__input[axis]".
     """
     copy = ModelProto()
     copy.CopyFrom(model)
@@ -35,9 +39,15 @@ def infer(model: ModelProto) -> ModelProto:
                     d.dim_param = f"unk__{value.name}[{axis}]"
     for graph in _graphs(copy.graph):
         _forget(graph)
+        for node in graph.node:
+            for value in _carried(node):
+                for axis, d in enumerate(value.type.tensor_type.shape.dim):
+                    if axis != 1:
+                        d.Clear()
     inferred = _inferred(copy)
+    doubtful = _doubtful(model.graph, inferred.graph, {value.name for value in model.graph.input} - weights)
     twins = zip(_graphs(model.graph), _graphs(inferred.graph), strict=True)
-    if sum([_recall(stated, graph, is_open, batch_open) for stated, graph in twins]):
+    if sum([_recall(stated, graph, is_open, batch_open, doubtful) for stated, graph in twins]):
         return _inferred(inferred)
     return inferred
 
@@ -84,7 +94,48 @@ def _forget(graph: GraphProto) -> None:
             value.type.tensor_type.ClearField("shape")
 
 
-def _recall(stated: GraphProto, graph: GraphProto, is_open: bool, batch_open: bool) -> bool:
+def _carried(node: NodeProto) -> list[onnx.ValueInfoProto]:
+    """Inputs of a loop's body that may have another shape in the next turn."""
+    if node.domain or node.op_type not in ("Loop", "Scan"):
+        return []
+    (body,) = subgraphs(node)
+    if node.op_type == "Loop":
+        return list(body.input[2:])  # after the turn's number and the condition
+    scanned = next((a.i for a in node.attribute if a.name == "num_scan_inputs"), 0)
+    return list(body.input[: len(body.input) - scanned])
+
+
+def _doubtful(stated: GraphProto, inferred: GraphProto, numbers: set[str]) -> set[str]:
+    """Values, of inner graphs too, whose size an input's numbers or the turn of a loop may decide.
+
+    `numbers` are the values that depend on what inputs hold; it is added to.
+    """
+    types: Types = {}
+    for each in (*_graphs(stated), *_graphs(inferred)):  # the element type of what only the file knows, then the rest
+        types |= {name: known for name, known in types_of(each).items() if known[0]}
+    dims = {name: known[1] for each in _graphs(inferred) for name, known in types_of(each).items()}
+    sizes: set[str] = set()
+
+    def walk(graph: GraphProto) -> None:
+        for node in graph.node:
+            sizes.update(value.name for value in _carried(node))
+            for inner in subgraphs(node):
+                numbers.update(value.name for value in inner.input)
+                walk(inner)
+            names, op = {*node.input, *captured(node)} - {""}, "" if node.domain else node.op_type
+            if names & (sizes if op in ("Shape", "Size") else numbers):
+                numbers.update(node.output)
+            decides = {name for name in names if types.get(name, (0, None))[0] in _COUNTS}
+            if op in ("Resize", "Upsample"):
+                decides |= {*node.input[1:]}  # scales are floats
+            if op == "Loop" or decides & numbers or names & sizes:
+                sizes.update(name for name in node.output if None in (dims.get(name) or (None,)))
+
+    walk(stated)
+    return sizes
+
+
+def _recall(stated: GraphProto, graph: GraphProto, is_open: bool, batch_open: bool, doubtful: set[str]) -> bool:
     """Fill in what inference left open from what the file states, where that cannot be another size. Anything?"""
     found = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
     changed = False
@@ -111,6 +162,8 @@ def _recall(stated: GraphProto, graph: GraphProto, is_open: bool, batch_open: bo
             if mine.dim_param or mine.dim_value > 0:
                 continue
             sure = axis == 1 if is_open else axis > 0 or not batch_open
+            if value.name in doubtful and axis != 1:
+                continue
             if theirs.dim_param or (theirs.dim_value > 0 and sure):
                 mine.CopyFrom(theirs)
                 changed = True

@@ -69,6 +69,8 @@ class View:
                 if name:
                     self.consumers[name].append(node)
         self.outputs = {value.name for value in graph.output}
+        # of a loop's body: given anew in every turn, whatever the graph around calls by the same name
+        self._given = frozenset(value.name for value in graph.input) if outer is not None else frozenset()
         self._overridable = overridable
         self._initializers = {t.name: t for t in graph.initializer if t.name not in overridable}
         self._constants: dict[str, NDArray[Any] | None] = {}
@@ -101,7 +103,9 @@ class View:
 
     def is_overridable(self, name: str) -> bool:
         """Is it an input's default, which whoever runs the model may replace?"""
-        return name in self._overridable or (self.outer is not None and self.outer.is_overridable(name))
+        if name in self._overridable:
+            return True
+        return self.outer is not None and name not in self._given and self.outer.is_overridable(name)
 
     def is_quantised(self, name: str) -> bool:
         """Does the value come out of a DequantizeLinear?"""
@@ -109,6 +113,8 @@ class View:
         return node is not None and node.op_type == "DequantizeLinear"
 
     def _evaluate(self, name: str) -> NDArray[Any] | None:
+        if name in self._given:
+            return None
         if name in self._initializers:
             return array_of(self._initializers[name])
         node = self.producers.get(name)

@@ -290,3 +290,12 @@ def test_whole_input_shapes_are_written_into_the_model() -> None:
     assert [d.dim_value for d in x.type.tensor_type.shape.dim] == [1, 5, 6, 7]
     assert [d.dim_value for d in y.type.tensor_type.shape.dim] == [1, 2, 18, 21]
     assert_same(result.model, model, [(6, 7)])
+
+
+def test_sizes_are_stated_under_names_that_the_graph_does_not_have() -> None:
+    nodes = [node("ConvTranspose", "x w", "u", strides=[2, 2]), node("Add", "u u/Concat/stated", "y")]
+    weights = {"w": whole(5, 3, 2, 2), "u/Concat/stated": whole(1)}
+    model = graph(nodes, X, "y", opset=13, **weights)
+    result = rewrite(model, profile="esp-dl")
+    assert "u/Concat/stated_2" in {t.name for t in result.model.graph.initializer}
+    assert_same(model, result.model, [(6, 7)])

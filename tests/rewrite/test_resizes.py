@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rewrite.graphs import enlarged, graph, node, rewritten, whole
+from rewrite.graphs import enlarged, graph, node, outputs_of, rewritten, whole
 from subpixel.rewriting import rewrite
 
 X: Any = {"x": ["N", 5, "H", "W"]}
@@ -155,3 +155,28 @@ def test_a_convolution_does_not_pass_a_resize_of_the_maps(groups: int) -> None:
     result = rewrite(model, "lr")
     assert result.model == model
     assert any("it may resize the maps: 4 to 8" in str(site["refused"]) for site in result.report["sites"])
+
+
+@pytest.mark.parametrize("axes", [[2, 3], [-2, -1], [-1, 2]])
+def test_axes_count_from_the_end_too(axes: list[int]) -> None:
+    nodes = [node("Resize", "x - - z", "u", mode="nearest", axes=axes), node("Conv", "u w", "y", pads=[1] * 4)]
+    model = graph(nodes, {"x": [1, 2, 4, 4]}, "y", opset=18, w=whole(2, 2, 3, 3), z=np.array([8, 8]))
+    rewritten(model, law="A6", gone="Resize")
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_names_that_the_graph_has_are_left_to_it(computed: bool) -> None:
+    # sizes that are no whole multiple, so that only the convolution moves; they go with another number of maps
+    own = ["u/convolved/sizes", "u/convolved/sizes_2/maps", "u/convolved/sizes_2/batch", "u/convolved/sizes_2/0"]
+    resize = [node("Resize", "x - - z", "u", mode="nearest"), node("Conv", "u w", "y0")]
+    if computed:
+        resize.insert(0, node("Shape", "other", "z"))
+    adds = [node("Add", f"y{i} {name}", f"y{i + 1}" if i < 3 else "y") for i, name in enumerate(own)]
+    weights: dict[str, Any] = {name: whole(1) for name in own} | ({} if computed else {"z": np.array([1, 4, 12, 12])})
+    inputs: Any = {"x": [1, 4, 5, 5], **({"other": ["A", "B", "C", "D"]} if computed else {})}
+    model = graph([*resize, *adds], inputs, "y", w=whole(3, 4, 1, 1), **weights)
+    result = rewrite(model, "lr")
+    assert result.report["rewritten"] == 1
+    feeds = {"x": whole(1, 4, 5, 5), **({"other": whole(1, 4, 12, 13)} if computed else {})}
+    for a, b in zip(outputs_of(model, feeds), outputs_of(result.model, feeds), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 from rewrite.graphs import graph, node, outputs_of, rng, whole
 from subpixel.rewriting import rewrite
 from subpixel.rewriting.graph.inference import infer, types_of
+from subpixel.rewriting.graph.sizes import Size, evaluate
+from subpixel.rewriting.graph.view import View
 from subpixel.rewriting.proof.running import Runner
 
 X: Any = {"x": [1, 3, "H", "W"]}
@@ -145,3 +147,16 @@ def test_a_size_that_the_numbers_of_an_input_decide_is_not_believed(domain: str)
     feeds = {"x": whole(1, 3, 4, 4), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])}  # 6 samples, not 8
     for a, b in zip(outputs_of(model, feeds), outputs_of(result.model, feeds), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_gather_by_an_open_index_is_not_read() -> None:
+    nodes = [
+        node("Shape", "x", "s", start=2),
+        node("Shape", "x", "b", end=1),
+        node("Gather", "s one", "known"),
+        node("Gather", "s b", "open"),
+    ]
+    model = graph(nodes, {"x": ["N", 3, "H", "W"]}, {"known": 1, "open": 1}, one=np.array([1]))
+    view = View(model.graph, 17, types_of(infer(model).graph))
+    assert evaluate(view, "known") == (Size(1, ("W",)),)
+    assert evaluate(view, "open") is None

@@ -14,7 +14,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 from subpixel.rewriting.devices.profile import Profile
 from subpixel.rewriting.goals.change import Wish, choices, combinations, entry_of, proved, weights_of
 from subpixel.rewriting.goals.passes import PASSES, Outcome, over_graphs
-from subpixel.rewriting.graph.edit import Edit, names_in
+from subpixel.rewriting.graph.edit import Edit, fresh, names_in
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.sizes import evaluate
 from subpixel.rewriting.graph.view import View, extract, opset_of, overridable_of, standalone, subgraphs
@@ -151,7 +151,7 @@ def _candidates(
             own = set(taken)
             try:
                 built = build(view, site, picked, own, weights_of(view, site), wish.growth)
-                edit = _stated(view, site, built)
+                edit = _stated(view, site, built, own)
                 _refuse_faults(view, site, edit, profile)
             except Refusal as refusal:
                 tried.append(refusal.reason)
@@ -181,10 +181,11 @@ def _refuse_faults(view: View, site: Site, edit: Edit, profile: Profile) -> None
             raise Refusal(why, "device")
 
 
-def _stated(view: View, site: Site, built: Built) -> Edit:
+def _stated(view: View, site: Site, built: Built, taken: set[str]) -> Edit:
     """The nodes written, with every size that follows from stated ones as a constant: devices compute no shapes."""
     inner = _inner(view, site, built.nodes, built.weights)
     weights, nodes = dict(built.weights), []
+    stated: dict[str, str] = {}
     for node in built.nodes:
         copy = NodeProto()
         copy.CopyFrom(node)
@@ -194,8 +195,10 @@ def _stated(view: View, site: Site, built: Built) -> Edit:
                 continue
             sizes = evaluate(inner, name)
             if sizes is not None and not any(s.of for s in sizes):
-                weights[f"{name}/stated"] = np.array([s.times for s in sizes], np.int64)
-                copy.input[i] = f"{name}/stated"
+                if name not in stated:
+                    stated[name] = fresh(f"{name}/stated", taken)
+                    weights[stated[name]] = np.array([s.times for s in sizes], np.int64)
+                copy.input[i] = stated[name]
         nodes.append(copy)
     needed, kept = {site.output}, []
     for node in reversed(nodes):

@@ -75,6 +75,16 @@ def names_in(view: View) -> set[str]:
     return taken if view.outer is None else taken | names_in(view.outer)
 
 
+def fresh(name: str, taken: set[str]) -> str:
+    """The name, or with a number if somebody has it; it is taken from now on."""
+    free, count = name, 1
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    taken.add(free)
+    return free
+
+
 def _read(nodes: Sequence[NodeProto]) -> set[str]:
     """Values that the nodes read, those read from inside nested graphs included."""
     names: set[str] = set()

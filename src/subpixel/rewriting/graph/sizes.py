@@ -73,6 +73,8 @@ def evaluate(view: View, name: str, depth: int = 32) -> Sizes | None:
         case "Concat":
             return None if None in values else tuple(s for v in values if v is not None for s in v)
         case "Gather" if values[1] is not None:
+            if any(s.of for s in values[1]):
+                return None  # which one is asked for depends on the input
             at = [s.times for s in values[1]]
             return tuple(first[i] for i in at) if all(-len(first) <= i < len(first) for i in at) else None
         case "Slice":

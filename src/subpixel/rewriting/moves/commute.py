@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from subpixel.algebra import Convolution
+from subpixel.rewriting.graph.edit import fresh
 from subpixel.rewriting.graph.view import View, extract, standalone
 from subpixel.rewriting.proof.compare import compare
 from subpixel.rewriting.reading.chains import has
@@ -63,10 +64,7 @@ def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Rea
     maps = (view.dims(resize.input[0]) or (None, None))[1]
     if maps != C and (isinstance(maps, int) or names[3:]):
         raise Refusal(f"it may resize the maps: {'an unknown number' if maps is None else maps} to {C}", "A7")
-    between = resize.output[0] + "/convolved"
-    while between in taken:
-        between += "_"
-    taken.add(between)
+    between = fresh(resize.output[0] + "/convolved", taken)
     weights: dict[str, NDArray[Any]] = {}
     first, second = NodeProto(), NodeProto()
     first.CopyFrom(conv)
@@ -76,9 +74,9 @@ def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Rea
     more: list[NodeProto] = []
     if len(names) > 3 and "axes" not in attributes:
         sizes = view.constant(names[3])
-        second.input[3] = between + "/sizes"
+        second.input[3] = fresh(between + "/sizes", taken)
         if sizes is None:
-            more = _resized(names[3], second.input[3], layer.weight.shape[0], weights)
+            more = _resized(names[3], second.input[3], layer.weight.shape[0], weights, taken)
         else:
             weights[second.input[3]] = np.array([sizes[0], layer.weight.shape[0], *sizes[2:]], np.int64)
     kind = view.dtype(resize.input[0]) or TensorProto.FLOAT
@@ -112,18 +110,13 @@ def _trials(
     return [(size, None)]  # sizes are stated for one input only
 
 
-def _resized(old: str, new: str, maps: int, weights: dict[str, NDArray[Any]]) -> list[NodeProto]:
+def _resized(old: str, new: str, maps: int, weights: dict[str, NDArray[Any]], taken: set[str]) -> list[NodeProto]:
     """Nodes that state the same sizes with another number of maps."""
-    end = np.iinfo(np.int64).max
-    weights |= {
-        f"{new}/0": np.array([0]),
-        f"{new}/1": np.array([1]),
-        f"{new}/2": np.array([2]),
-        f"{new}/end": np.array([end]),
-        f"{new}/maps": np.array([maps]),
-    }
+    numbers = {"0": 0, "1": 1, "2": 2, "end": np.iinfo(np.int64).max, "maps": maps}
+    name = {what: fresh(f"{new}/{what}", taken) for what in (*numbers, "batch", "spatial")}
+    weights |= {name[what]: np.array([number]) for what, number in numbers.items()}
     return [
-        helper.make_node("Slice", [old, f"{new}/0", f"{new}/1", f"{new}/0"], [f"{new}/batch"]),
-        helper.make_node("Slice", [old, f"{new}/2", f"{new}/end", f"{new}/0"], [f"{new}/spatial"]),
-        helper.make_node("Concat", [f"{new}/batch", f"{new}/maps", f"{new}/spatial"], [new], axis=0),
+        helper.make_node("Slice", [old, name["0"], name["1"], name["0"]], [name["batch"]]),
+        helper.make_node("Slice", [old, name["2"], name["end"], name["0"]], [name["spatial"]]),
+        helper.make_node("Concat", [name["batch"], name["maps"], name["spatial"]], [new], axis=0),
     ]

@@ -115,7 +115,8 @@ def _factor(
         raise Refusal(f"its factor cannot be proved: its sizes {sizes!r} are computed in a way that is not read", "A7")
     factor, fixed, batch = [1] * len(before), False, before[0]
     for axis, size in zip(axes if axes is not None else range(len(wanted)), wanted, strict=True):
-        if axis % len(before) == 0:
+        axis %= len(before)
+        if axis == 0:
             batch = size
             continue
         times = size.over(before[axis])

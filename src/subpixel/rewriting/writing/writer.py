@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from subpixel.algebra import layers, nearest_offset
+from subpixel.rewriting.graph.edit import fresh
 from subpixel.rewriting.reading.quantised import Grid, Stored
 from subpixel.rewriting.refusal import Refusal
 
@@ -51,12 +52,7 @@ class Writer:
 
     def fresh(self, what: str) -> str:
         """A name that nobody has."""
-        name, count = f"{self.hint}/{what}", 1
-        while name in self.taken:
-            count += 1
-            name = f"{self.hint}/{what}_{count}"
-        self.taken.add(name)
-        return name
+        return fresh(f"{self.hint}/{what}", self.taken)
 
     def weight(self, array: Any, what: str = "weight") -> str:
         """A weight, rounded to the graph's type."""

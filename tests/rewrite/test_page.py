@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html.parser import HTMLParser
 from typing import Any
 
@@ -129,3 +130,36 @@ def test_what_computes_sizes_is_not_drawn() -> None:
     (site,) = result.report["sites"]
     assert "Shape" in {n.op_type for n in result.model.graph.node}
     assert [n["op"] for n in site["after"]] == ["Conv", "Reshape", "Transpose", "Reshape"]
+
+
+def test_nodes_of_our_own_are_no_sites() -> None:
+    """What a second pass does to them continues the entry of the first; what it leaves is not listed."""
+    model = graph(
+        [
+            node("Resize", "x - s", "u", mode="nearest"),
+            node("Concat", "u u k", "c", axis=1),
+            node("Conv", "c w b", "y", pads=[1] * 4),
+        ],
+        {"x": ["N", 2, "H", "W"], "k": ["N", 1, "2H", "2W"]},
+        "y",
+        w=whole(3, 5, 3, 3),
+        b=whole(3),
+        s=np.array([1, 1, 2, 2], np.float32),
+    )
+    result = rewrite(model, "lr", inputs={"x": [1, 2, 5, 6], "k": [1, 1, 10, 12]})
+    (site,) = result.report["sites"]
+    assert (site["node"], site["op"], result.report["rewritten"]) == ("the_u", "Resize", 1)
+    assert site["form"].count("; then ") == 1
+    stored = sum(math.prod(t.dims) for t in result.model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT)
+    assert (site["weights_before"], site["weights_after"]) == (3 * 5 * 9 + 3 + 4, stored)
+    assert [item["op"] for item in site["before"]] == ["Resize", "Concat", "Conv"]
+    assert {item["writes"] for item in site["after"]} <= {name for n in result.model.graph.node for name in n.output}
+    foreign = graph(
+        [node("Relu", "x", "q"), node("ConvTranspose", "q w", "y", strides=[2, 2])],
+        {"x": [1, 4, 5, 5]},
+        "y",
+        w=whole(4, 3, 2, 2),
+    )
+    foreign.graph.node[0].op_type, foreign.graph.node[0].domain = "Foo", "my.dom"
+    foreign.opset_import.append(onnx.helper.make_opsetid("my.dom", 1))
+    assert [site["node"] for site in rewrite(foreign, "lr").report["sites"]] == ["the_y"]

@@ -13,7 +13,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.rewriting.devices.profile import Profile
 from subpixel.rewriting.goals.change import Wish, choices, combinations, entry_of, proved, weights_of
-from subpixel.rewriting.goals.passes import PASSES, Outcome, over_graphs
+from subpixel.rewriting.goals.passes import PASSES, Outcome, labels, over_graphs
 from subpixel.rewriting.graph.edit import Edit, fresh, names_in
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.sizes import evaluate
@@ -32,12 +32,13 @@ Unmet = dict[str, Any]
 
 def fit(model: ModelProto, wish: Wish, profile: Profile) -> tuple[Outcome, list[Unmet]]:
     """Rewrite the model in place until the device takes it. Returns what was done, and what it still does not take."""
-    outcome = Outcome()
+    known, outcome = labels(model.graph), Outcome()
     for _ in range(PASSES):
-        before = outcome.rewritten
+        before = outcome.changes
         over_graphs(model, partial(_fit_graph, wish=wish, profile=profile, outcome=outcome))
-        if outcome.rewritten == before:
+        if outcome.changes == before:
             break
+    outcome.forget_ours(known)
     unmet = [_line(node, why) for node, why in _all_faults(model, profile)]
     if profile.highest_opset is not None and opset_of(model) > profile.highest_opset:
         why = f"{profile.name} reads opsets up to {profile.highest_opset}, not {opset_of(model)}: "
@@ -96,7 +97,7 @@ def _fit_graph(view: View, wish: Wish, profile: Profile, outcome: Outcome) -> li
                 continue
             site, built = candidate.site, candidate.built
             edits.append(candidate.edit)
-            outcome.done.append(entry_of(view, site, built, proof, weights_of(view, site), wish))
+            outcome.add(entry_of(view, site, built, proof, weights_of(view, site), wish), candidate.edit.nodes)
             taken |= candidate.taken
             changed |= {id(n) for n in site.nodes}
             break

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.progress import track
-from subpixel.rewriting.entry import Entry, refused
+from subpixel.rewriting.entry import Entry, continued, label, refused
 from subpixel.rewriting.goals.change import Wish, change, commuted, entry_of, nothing_follows
 from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in
 from subpixel.rewriting.graph.inference import infer, types_of
@@ -31,11 +31,15 @@ class Outcome:
     Attributes:
         done: rewritten sites. kept: others, by the value that their node writes; the first reason counts.
         moved: values that a resize writes since a convolution moved before it; that resize is done.
+        ours: the entry of every node that we wrote, by what the report would call it.
+        changes: how often a site was rewritten; one that a later pass continues has a single entry.
     """
 
     done: list[Entry] = field(default_factory=list)
     kept: dict[str, Entry] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
+    ours: dict[str, Entry] = field(default_factory=dict)
+    changes: int = 0
 
     @property
     def rewritten(self) -> int:
@@ -49,6 +53,20 @@ class Outcome:
         stay = {name: entry for name, entry in self.kept.items() if name not in self.moved}
         return [*self.done, *(entry for entry in stay.values() if entry["node"] not in named)]
 
+    def add(self, done: Entry, nodes: Sequence[NodeProto] = ()) -> None:
+        """A site that was rewritten as `nodes`, from the beginning or further."""
+        self.changes += 1
+        old = self.ours.get(done["node"])
+        if old is None:
+            self.done.append(done)
+        else:
+            old.update(continued(old, done))
+        self.ours |= {label(node): done if old is None else old for node in nodes}
+
+    def forget_ours(self, known: set[str]) -> None:
+        """Of what stays keep only nodes of the caller's own, those with a name in `known`."""
+        self.kept = {name: entry for name, entry in self.kept.items() if entry["node"] in known}
+
     def refuse(self, node: NodeProto, why: Refusal) -> None:
         """A site that stays, and why."""
         self.kept.setdefault(node.output[0], refused(node, why))
@@ -56,26 +74,30 @@ class Outcome:
 
 def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
     """Rewrite the model in place, nested graphs included, until nothing is left to do."""
-    known = set(_outputs(model.graph))
-    outcome = Outcome()
+    known, outcome = labels(model.graph), Outcome()
     for _ in range(PASSES):
-        before, wish = outcome.rewritten, wish.knowing(model)
+        before, wish = outcome.changes, wish.knowing(model)
         if wish.goal != "deconv":
             over_graphs(model, partial(_commute_all, wish=wish, outcome=outcome))
         over_graphs(model, partial(_rewrite_all, wish=wish, outcome=outcome))
-        if outcome.rewritten == before:
+        if outcome.changes == before:
             break
-    # what still stands; nodes of our own are not the caller's concern
-    there = known & set(_outputs(model.graph))
+    outcome.forget_ours(known)
+    there = {name for node in _nodes(model.graph) for name in node.output}  # what still stands
     outcome.kept = {name: entry for name, entry in outcome.kept.items() if name in there}
     return outcome
 
 
-def _outputs(graph: GraphProto) -> Iterator[str]:
+def labels(graph: GraphProto) -> set[str]:
+    """What the report calls the nodes of the graph, nested ones included."""
+    return {label(node) for node in _nodes(graph) if node.output}
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
     for node in graph.node:
-        yield from node.output
+        yield node
         for inner in subgraphs(node):
-            yield from _outputs(inner)
+            yield from _nodes(inner)
 
 
 def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
@@ -84,9 +106,14 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
     for run in swaps(view):
         trial, tried = swapped(model, run, view), Outcome()
         over_graphs(trial, partial(_rewrite_all, wish=wish.knowing(trial), outcome=tried))
-        if tried.rewritten:
+        if tried.changes:
             model.CopyFrom(trial)
+            for entry in tried.done:  # one of its own: the function stands between it and what it begins at
+                of = outcome.ours.get(entry["node"], entry)
+                entry.update(node=of["node"], op=of["op"])
             outcome.done += tried.done
+            outcome.ours |= tried.ours
+            outcome.changes += tried.changes
             return True
     return False
 
@@ -116,7 +143,7 @@ def _commute_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
             continue
         edits.append(Edit(conv.output[0], moved.nodes, moved.weights))
         outcome.moved.add(conv.output[0])
-        outcome.done.append(commuted(view, resize, conv, moved, wish))
+        outcome.add(commuted(view, resize, conv, moved, wish))
     return edits
 
 
@@ -134,7 +161,7 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
                 reason = reason or refusal
                 continue
             edits.append(Edit(site.output, built.nodes, built.weights))
-            outcome.done.append(entry_of(view, site, built, proof, before, wish))
+            outcome.add(entry_of(view, site, built, proof, before, wish), built.nodes)
             break
         else:
             assert reason is not None

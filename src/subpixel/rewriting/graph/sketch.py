@@ -22,7 +22,7 @@ def sketch(nodes: Sequence[NodeProto], constant: Constant, shapes: Mapping[str, 
     """
     sizes: set[str] = set()
     kept = []
-    for node in nodes:
+    for node in {node.output[0]: node for node in nodes}.values():  # several terms of a sum may share one
         computed = [name for name in node.input if name and constant(name) is None]
         if node.op_type == "Shape" or all(name in sizes for name in computed):
             sizes.update(node.output)

@@ -108,6 +108,23 @@ def test_layers_that_leave_nothing_of_short_inputs(K: int) -> None:
     assert rewritten(model, law="A6", sizes=[(K // 2 + 1,), (K + 3,)]).report["sites"][0]["proof"]["sizes"] > 5
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_batch_of_nothing(d: int) -> None:
+    """Of one axis it is refused at run time, as the documents say; of more it gives what the original gives."""
+    model = graph(
+        [node("ConvTranspose", "x w b", "y", strides=[2] * d, pads=[1] * 2 * d)],
+        {"x": ["N", 4, *"DHW"[:d]]},
+        "y",
+        w=whole(4, 3, *[4] * d),
+        b=whole(3),
+    )
+    result = rewritten(model, sizes=[(5,) * d])
+    empty = {"x": np.zeros((0, 4, *range(3, 3 + d)), np.float32)}
+    y, z = Session(model)(empty), Session(result.model)(empty)
+    assert y is not None
+    assert z is None if d == 1 else z is not None and z.shape == y.shape
+
+
 def test_sources_far_apart() -> None:
     """A skip at 64 times the input's size."""
     model = graph(

@@ -362,7 +362,11 @@ def test_one_open_network_for_many_pictures(pixels):
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"model": "wavelet"}, UsageError, "there is no model 'wavelet'; there are bicubic, nano, small, espcn"),
+        (
+            {"model": "wavelet"},
+            UsageError,
+            "there is no model 'wavelet'; there are bicubic, nano, small, medium, espcn",
+        ),
         ({"scale": 1}, UsageError, "scale 1 is impossible"),
         ({"scale": -3, "model": "bicubic"}, UsageError, "scale -3 is impossible"),
         ({"scale": 7}, UsageError, "small comes with weights for x2, x3, x4, not x7"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from subpixel.errors import InputError, UsageError
@@ -28,6 +29,7 @@ FORMATS = {
     ".gif": "GIF",
     ".avif": "AVIF",
 }
+_LIMIT = Lock()
 _PLUGINS = ("Png", "Jpeg", "WebP", "Tiff", "Bmp", "Gif", "Avif")
 _KINDS = sorted(set(FORMATS.values()))
 BY_ROWS = ("PNG", "JPEG", "TIFF")  # read from the file as rows are asked for
@@ -178,14 +180,14 @@ def _pillow_open(file: Any, *, unlimited: bool) -> Any:
 
     for name in _PLUGINS:  # else Pillow imports all that it has, for any that is missing
         import_module(f"PIL.{name}ImagePlugin")
-    limit = Image.MAX_IMAGE_PIXELS
-    if not unlimited or limit is None:
-        return Image.open(file, formats=_KINDS)
-    try:
-        Image.MAX_IMAGE_PIXELS = None
-        return Image.open(file, formats=_KINDS)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _LIMIT:  # Pillow has one limit for all threads
+        limit = Image.MAX_IMAGE_PIXELS
+        try:
+            if unlimited:
+                Image.MAX_IMAGE_PIXELS = None
+            return Image.open(file, formats=_KINDS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _header(image: Any) -> Header:

@@ -103,7 +103,8 @@ def proved(view: View, site: Site, built: Built, picked: list[Form], wish: Wish)
     proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
     if not proof.smallest:
         return proof
-    if all(view.size(name) is not None for name in site.sources):  # stated: there are no other inputs
+    # Stated by the model itself, not by the caller for this once: there are no other inputs.
+    if not wish.inputs and all(view.size(name) is not None for name in site.sources):
         return replace(proof, smallest=None)
     needed = "×".join(map(str, proof.smallest))
     if wish.smallest:

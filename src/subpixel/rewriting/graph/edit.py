@@ -25,11 +25,16 @@ class Edit:
 
 
 def apply_edits(graph: GraphProto, edits: Sequence[Edit], ir_version: int) -> None:
-    """Make the edits; drop nodes and weights that only the old nodes read."""
+    """Make the edits; drop nodes and weights that only the old nodes read, or that an edit wrote and no one reads.
+
+    What nobody read before the edits is the caller's own affair and stays.
+    """
     if not edits:
         return
     at = {edit.output: edit for edit in edits}
-    read_before = _read(graph.node) | {value.name for value in graph.output}
+    ours = {name for edit in edits for node in edit.nodes for name in node.output}
+    ours |= {name for edit in edits for name in edit.weights}
+    mortal = _read(graph.node) | {value.name for value in graph.output} | ours
     nodes: list[NodeProto] = []
     for node in graph.node:
         edit = next((at[name] for name in node.output if name in at), None)
@@ -47,12 +52,12 @@ def apply_edits(graph: GraphProto, edits: Sequence[Edit], ir_version: int) -> No
     needed = {value.name for value in graph.output}
     for node in reversed(nodes):
         outputs = [name for name in node.output if name]
-        if not outputs or any(name in needed or name not in read_before for name in outputs):
+        if not outputs or any(name in needed or name not in mortal for name in outputs):
             kept.append(node)
             needed |= _read([node])
     _replace(graph.node, kept[::-1])
     read = _read(graph.node) | {value.name for value in graph.output}
-    gone = {t.name for t in graph.initializer if t.name not in read and t.name in read_before}
+    gone = {t.name for t in graph.initializer if t.name not in read and t.name in mortal}
     _replace(graph.initializer, [t for t in graph.initializer if t.name not in gone])
     _replace(graph.input, [v for v in graph.input if v.name not in gone])
     written = {name for node in graph.node for name in node.output} - set(at)

@@ -88,6 +88,12 @@ def test_a_trained_network_agrees_to_the_bound():
         assert (double - exact).abs().max() <= 1e-3 * exact.abs().max()
 
 
+def test_the_seed_draws_the_branches():
+    first, same, other = (BranchedModule(build("nano", 2), 2, seed=seed).branch("conv2")[0] for seed in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
 def test_branches_begin_as_nothing():
     network = build("nano", 2)
     module = BranchedModule(network, 2)

@@ -363,6 +363,7 @@ def test_strangers_files(tmp_path):
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="research weights are in the repository, not in what is released")
 def test_reference_networks_are_as_their_readme_says():
     lines = (REFERENCE / "README.md").read_text(encoding="utf-8").splitlines()
     stated = {cells[1]: cells[2:6] for line in lines if len(cells := [cell.strip() for cell in line.split("|")]) == 8}

@@ -26,10 +26,16 @@ class BranchedModule(NetworkModule):
         network: the steps.
         multiple: maps inside a branch, as a multiple of the larger of the layer's own numbers.
         weights: of the plain network, by name.
+        seed: of the branches' first weights.
     """
 
     def __init__(
-        self, network: Network, multiple: int, weights: Mapping[str, NDArray[np.float32]] | None = None
+        self,
+        network: Network,
+        multiple: int,
+        weights: Mapping[str, NDArray[np.float32]] | None = None,
+        *,
+        seed: int = 0,
     ) -> None:
         super().__init__(network, weights)
         layers = {step.name: step for step in network.steps if isinstance(step, Convolution)}
@@ -40,10 +46,8 @@ class BranchedModule(NetworkModule):
             self.register_parameter(f"{name}_wide", nn.Parameter(wide))
             narrow = torch.empty(step.outputs, maps, step.kernel, step.kernel)
             self.register_parameter(f"{name}_narrow", nn.Parameter(narrow))
-        self.draw(torch.Generator().manual_seed(0))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Draw the 1x1 layers, as large as what they read; the others are zero, so that nothing is added yet."""
+        # The 1x1 layers keep the size of what they read; the others are zero, so that nothing is added yet.
+        generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for name in sorted(self.branched):
                 wide, narrow = self.branch(name)

@@ -97,7 +97,7 @@ def _is_stack(network: Network) -> bool:
 
 def _adds_only_at_the_end(network: Network) -> bool:
     steps = network.steps
-    last = max(index for index, step in enumerate(steps) if isinstance(step, Convolution))
+    last = max((index for index, step in enumerate(steps) if isinstance(step, Convolution)), default=0)
     inside = steps[1:last] if isinstance(steps[0], Remember) else steps[:last]
     return not any(isinstance(step, Remember | AddRemembered | PeriodicShuffle) for step in inside)
 

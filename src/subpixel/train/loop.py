@@ -69,7 +69,7 @@ def train(config: TrainConfig) -> TrainResult:
         write_atomically(probe, b"")  # an output that cannot be written shows now, not after hours
     except OutputError as error:
         raise OutputError(str(error).replace(str(probe), str(config.output))) from error
-    probe.unlink()
+    probe.unlink(missing_ok=True)  # several processes of one run do this at the same time
     network = build(config.model, config.scale)
     for folder in config.figures:
         find_pictures(folder)  # a folder that is missing, too
@@ -80,7 +80,8 @@ def train(config: TrainConfig) -> TrainResult:
     data = read_training_set(config)
     sampler = PatchSampler(data.learn, config.scale, config.patch)
 
-    module = BranchedModule(network, config.branches) if config.branches else NetworkModule(network)
+    branched = config.branches > 0
+    module = BranchedModule(network, config.branches, seed=config.seed) if branched else NetworkModule(network)
     initialise(module, config.seed)
     started_from = load_initial(config.initial, module) if config.initial is not None else None
     module.to(together.device)

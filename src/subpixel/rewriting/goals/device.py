@@ -97,7 +97,7 @@ def _fit_graph(view: View, wish: Wish, profile: Profile, outcome: Outcome) -> li
                 continue
             site, built = candidate.site, candidate.built
             edits.append(candidate.edit)
-            outcome.add(entry_of(view, site, built, proof, weights_of(view, site), wish), candidate.edit.nodes)
+            outcome.add(view, entry_of(view, site, built, proof, weights_of(view, site), wish), candidate.edit.nodes)
             taken |= candidate.taken
             changed |= {id(n) for n in site.nodes}
             break
@@ -107,7 +107,7 @@ def _fit_graph(view: View, wish: Wish, profile: Profile, outcome: Outcome) -> li
                 text = f"; no other form helps: {', '.join(others)}" if others else ""
                 if any(view.size(name) is None for name in node.input[:1]):
                     text += "; its sizes are open: with whole input shapes there are more forms"
-                outcome.refuse(node, Refusal(why + text, "device"))
+                outcome.refuse(view, node, Refusal(why + text, "device"))
     return edits
 
 

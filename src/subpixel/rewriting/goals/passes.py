@@ -11,9 +11,9 @@ from onnx import GraphProto, ModelProto, NodeProto
 from subpixel.progress import track
 from subpixel.rewriting.entry import Entry, continued, label, refused
 from subpixel.rewriting.goals.change import Wish, change, commuted, entry_of, nothing_follows
-from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in
+from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in, read_in
 from subpixel.rewriting.graph.inference import infer, types_of
-from subpixel.rewriting.graph.view import View, opset_of, overridable_of, subgraphs
+from subpixel.rewriting.graph.view import Place, View, opset_of, overridable_of, subgraphs
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.moves.lifting import swapped, swaps
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
@@ -24,21 +24,26 @@ PASSES = 8
 """Over the graphs, at most; two nearly always do. What one pass writes may join a chain that was cut before."""
 
 
+Where = tuple[Place, str]
+"""What tells nodes apart: the graph that they stand in, and what the report calls them or the value they write."""
+
+
 @dataclass
 class Outcome:
     """What the passes over the graphs did: an entry per site, rewritten or not.
 
     Attributes:
-        done: rewritten sites. kept: others, by the value that their node writes; the first reason counts.
+        done: rewritten sites, each with where it begins.
+        kept: others, by the value that their node writes; the first reason counts.
         moved: values that a resize writes since a convolution moved before it; that resize is done.
-        ours: the entry of every node that we wrote, by what the report would call it.
+        ours: the site of every node that we wrote.
         changes: how often a site was rewritten; one that a later pass continues has a single entry.
     """
 
-    done: list[Entry] = field(default_factory=list)
-    kept: dict[str, Entry] = field(default_factory=dict)
-    moved: set[str] = field(default_factory=set)
-    ours: dict[str, Entry] = field(default_factory=dict)
+    done: list[tuple[Where, Entry]] = field(default_factory=list)
+    kept: dict[Where, Entry] = field(default_factory=dict)
+    moved: set[Where] = field(default_factory=set)
+    ours: dict[Where, tuple[Where, Entry]] = field(default_factory=dict)
     changes: int = 0
 
     @property
@@ -49,27 +54,29 @@ class Outcome:
     @property
     def entries(self) -> list[Entry]:
         """Rewritten sites, then those that stay and have no part that was rewritten."""
-        named = {entry["node"] for entry in self.done}
-        stay = {name: entry for name, entry in self.kept.items() if name not in self.moved}
-        return [*self.done, *(entry for entry in stay.values() if entry["node"] not in named)]
+        named = {begin for begin, _ in self.done}
+        stay = [(place, item) for (place, value), item in self.kept.items() if (place, value) not in self.moved]
+        return [*(item for _, item in self.done), *(item for place, item in stay if (place, item["node"]) not in named)]
 
-    def add(self, done: Entry, nodes: Sequence[NodeProto] = ()) -> None:
+    def add(self, view: View, done: Entry, nodes: Sequence[NodeProto] = ()) -> None:
         """A site that was rewritten as `nodes`, from the beginning or further."""
         self.changes += 1
-        old = self.ours.get(done["node"])
-        if old is None:
-            self.done.append(done)
+        begin = (view.place, done["node"])
+        site = self.ours.get(begin)
+        if site is None:
+            site = (begin, done)
+            self.done.append(site)
         else:
-            old.update(continued(old, done))
-        self.ours |= {label(node): done if old is None else old for node in nodes}
+            site[1].update(continued(site[1], done))
+        self.ours |= {(view.place, label(node)): site for node in nodes}
 
-    def forget_ours(self, known: set[str]) -> None:
-        """Of what stays keep only nodes of the caller's own, those with a name in `known`."""
-        self.kept = {name: entry for name, entry in self.kept.items() if entry["node"] in known}
+    def forget_ours(self, known: set[Where]) -> None:
+        """Of what stays keep only nodes of the caller's own, those that are `known`."""
+        self.kept = {(place, v): item for (place, v), item in self.kept.items() if (place, item["node"]) in known}
 
-    def refuse(self, node: NodeProto, why: Refusal) -> None:
+    def refuse(self, view: View, node: NodeProto, why: Refusal) -> None:
         """A site that stays, and why."""
-        self.kept.setdefault(node.output[0], refused(node, why))
+        self.kept.setdefault((view.place, node.output[0]), refused(node, why))
 
 
 def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
@@ -83,21 +90,27 @@ def rewrite_graph(model: ModelProto, wish: Wish) -> Outcome:
         if outcome.changes == before:
             break
     outcome.forget_ours(known)
-    there = {name for node in _nodes(model.graph) for name in node.output}  # what still stands
-    outcome.kept = {name: entry for name, entry in outcome.kept.items() if name in there}
+    there = {(place, name) for place, node in _nodes(model.graph) for name in node.output}  # what still stands
+    outcome.kept = {where: entry for where, entry in outcome.kept.items() if where in there}
     return outcome
 
 
-def labels(graph: GraphProto) -> set[str]:
+def labels(graph: GraphProto) -> set[Where]:
     """What the report calls the nodes of the graph, nested ones included."""
-    return {label(node) for node in _nodes(graph) if node.output}
+    return {(place, label(node)) for place, node in _nodes(graph) if node.output}
 
 
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+def _nodes(graph: GraphProto, place: Place = ()) -> Iterator[tuple[Place, NodeProto]]:
     for node in graph.node:
-        yield node
-        for inner in subgraphs(node):
-            yield from _nodes(inner)
+        yield place, node
+        for inside, inner in _inside(node, place):
+            yield from _nodes(inner, inside)
+
+
+def _inside(node: NodeProto, place: Place) -> Iterator[tuple[Place, GraphProto]]:
+    """The graphs that a node of the graph at `place` holds, and their own places."""
+    for number, inner in enumerate(subgraphs(node)):
+        yield (*place, (node.output[0] if node.output else node.name, number)), inner
 
 
 def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
@@ -108,8 +121,8 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
         over_graphs(trial, partial(_rewrite_all, wish=wish.knowing(trial), outcome=tried))
         if tried.changes:
             model.CopyFrom(trial)
-            for entry in tried.done:  # one of its own: the function stands between it and what it begins at
-                of = outcome.ours.get(entry["node"], entry)
+            for begin, entry in tried.done:  # one of its own: the function stands between it and what it begins at
+                _, of = outcome.ours.get(begin, (begin, entry))
                 entry.update(node=of["node"], op=of["op"])
             outcome.done += tried.done
             outcome.ours |= tried.ours
@@ -121,15 +134,17 @@ def lift_one(model: ModelProto, wish: Wish, outcome: Outcome) -> bool:
 def over_graphs(model: ModelProto, make: Callable[[View], list[Edit]]) -> None:
     """Edit every graph of the model, inner ones first."""
 
-    def walk(graph: GraphProto, inferred: GraphProto, outer: View | None) -> None:
+    def walk(graph: GraphProto, inferred: GraphProto, outer: View | None, place: Place) -> None:
         types = {**(outer.types if outer else {}), **types_of(inferred)}
-        view = View(graph, opset_of(model), types, outer, overridable_of(model) if outer is None else frozenset())
+        overridable = overridable_of(model) if outer is None else frozenset()
+        view = View(graph, opset_of(model), types, outer, overridable, place)
+        read = read_in(graph)
         for node, twin in zip(graph.node, inferred.node, strict=True):
-            for inner, inner_twin in zip(subgraphs(node), subgraphs(twin), strict=True):
-                walk(inner, inner_twin, view)
-        apply_edits(graph, make(view), model.ir_version)
+            for (inside, inner), inner_twin in zip(_inside(node, place), subgraphs(twin), strict=True):
+                walk(inner, inner_twin, view, inside)
+        apply_edits(graph, make(view), model.ir_version, read)
 
-    walk(model.graph, infer(model).graph, None)
+    walk(model.graph, infer(model).graph, None, ())
 
 
 def _commute_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
@@ -139,11 +154,11 @@ def _commute_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
         try:
             moved = swap(view, resize, conv, readings, taken)
         except Refusal as refusal:
-            outcome.refuse(resize, refusal)
+            outcome.refuse(view, resize, refusal)
             continue
         edits.append(Edit(conv.output[0], moved.nodes, moved.weights))
-        outcome.moved.add(conv.output[0])
-        outcome.add(commuted(view, resize, conv, moved, wish))
+        outcome.moved.add((view.place, conv.output[0]))
+        outcome.add(view, commuted(view, resize, conv, moved, wish))
     return edits
 
 
@@ -161,20 +176,20 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
                 reason = reason or refusal
                 continue
             edits.append(Edit(site.output, built.nodes, built.weights))
-            outcome.add(entry_of(view, site, built, proof, before, wish), built.nodes)
+            outcome.add(view, entry_of(view, site, built, proof, before, wish), built.nodes)
             break
         else:
             assert reason is not None
-            outcome.refuse(cuts[0].node, reason)
+            outcome.refuse(view, cuts[0].node, reason)
     for node, why in unread:
         source = view.producers.get(node.input[0]) if node.input else None
         if node.op_type not in UPSAMPLING_OPS and source is not None and source.op_type in UPSAMPLING_OPS:
             node = source  # what follows an upsampling cannot be read, so nothing moves
         if node.op_type in UPSAMPLING_OPS and node.output[0] not in seen:
             seen.add(node.output[0])
-            outcome.refuse(node, why)
+            outcome.refuse(view, node, why)
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     for node in view.graph.node:
         if node.op_type in UPSAMPLING_OPS and node.op_type != done and not seen & set(node.output):
-            outcome.refuse(node, nothing_follows(view, readings, node))
+            outcome.refuse(view, node, nothing_follows(view, readings, node))
     return edits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,17 +24,19 @@ class Edit:
     weights: dict[str, NDArray[Any]]
 
 
-def apply_edits(graph: GraphProto, edits: Sequence[Edit], ir_version: int) -> None:
+def apply_edits(graph: GraphProto, edits: Sequence[Edit], ir_version: int, read: Collection[str] = ()) -> None:
     """Make the edits; drop nodes and weights that only the old nodes read, or that an edit wrote and no one reads.
 
-    What nobody read before the edits is the caller's own affair and stays.
+    What nobody read before the edits is the caller's own affair and stays. `read` is what was read before the graphs
+    inside this one were edited: what only their old nodes read goes, too.
     """
-    if not edits:
+    before = read_in(graph)
+    if not edits and before.issuperset(read):
         return
     at = {edit.output: edit for edit in edits}
     ours = {name for edit in edits for node in edit.nodes for name in node.output}
     ours |= {name for edit in edits for name in edit.weights}
-    mortal = _read(graph.node) | {value.name for value in graph.output} | ours
+    mortal = before.union(read, ours)
     nodes: list[NodeProto] = []
     for node in graph.node:
         edit = next((at[name] for name in node.output if name in at), None)
@@ -56,8 +58,10 @@ def apply_edits(graph: GraphProto, edits: Sequence[Edit], ir_version: int) -> No
             kept.append(node)
             needed |= _read([node])
     _replace(graph.node, kept[::-1])
-    read = _read(graph.node) | {value.name for value in graph.output}
-    gone = {t.name for t in graph.initializer if t.name not in read and t.name in mortal}
+    still = read_in(graph)
+    gone = {t.name for t in graph.initializer if t.name not in still and t.name in mortal}
+    if ir_version >= 4:  # a default of an input that the caller may feed
+        gone -= {value.name for value in graph.input}
     _replace(graph.initializer, [t for t in graph.initializer if t.name not in gone])
     _replace(graph.input, [v for v in graph.input if v.name not in gone])
     written = {name for node in graph.node for name in node.output} - set(at)
@@ -90,13 +94,18 @@ def fresh(name: str, taken: set[str]) -> str:
     return free
 
 
+def read_in(graph: GraphProto) -> set[str]:
+    """Values that somebody reads, in the graph or in one inside it, or that it gives."""
+    return _read(graph.node) | {value.name for value in graph.output}
+
+
 def _read(nodes: Sequence[NodeProto]) -> set[str]:
     """Values that the nodes read, those read from inside nested graphs included."""
     names: set[str] = set()
     for node in nodes:
         names.update(node.input)
         for inner in subgraphs(node):
-            names |= _read(inner.node) | {value.name for value in inner.output}
+            names |= read_in(inner)
     return names
 
 

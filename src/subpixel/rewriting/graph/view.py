@@ -19,6 +19,9 @@ Dims = tuple[int | str | None, ...]
 Types = dict[str, tuple[int, Dims | None]]
 """Element type and dimensions by value name; a dimension is a number, a symbol, or not known."""
 
+Place = tuple[tuple[str, int], ...]
+"""Where a graph stands inside a model: per level the value that the node around it writes, and its number there."""
+
 # What stands between a weight and its initializer in exported graphs. Anything else is not looked through.
 _FOLDED = frozenset(
     "Identity Cast Unsqueeze Squeeze Reshape Transpose Concat Gather Slice Neg Add Sub Mul Div Sqrt Floor".split()  # noqa: SIM905
@@ -49,6 +52,7 @@ class View:
     Attributes:
         graph: what is looked at. opset: version of the standard operators.
         consumers: nodes that read a value, those in nested graphs included.
+        place: the way to it from the model's graph; branches may call their values by the same names.
 
     Initializers named in `overridable` are defaults of inputs, not constants.
     """
@@ -60,8 +64,9 @@ class View:
         types: Types,
         outer: View | None = None,
         overridable: frozenset[str] = frozenset(),
+        place: Place = (),
     ) -> None:
-        self.graph, self.opset, self.types, self.outer = graph, opset, types, outer
+        self.graph, self.opset, self.types, self.outer, self.place = graph, opset, types, outer, place
         self.producers: dict[str, NodeProto] = {name: node for node in graph.node for name in node.output if name}
         self.consumers: dict[str, list[NodeProto]] = defaultdict(list)
         for node in graph.node:

@@ -31,6 +31,7 @@ from subpixel.rewriting.reading.reading import Reading
 from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import joined
 from subpixel.rewriting.writing.forms import forms
+from subpixel.runtime.onnxruntime_options import session_options
 
 
 def inspect(
@@ -161,9 +162,7 @@ def profile(model: ModelProto, feeds: Feeds, threads: int, runs: int = 5) -> dic
     Raises:
         InputError: onnxruntime does not run the model.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4
+    options = session_options(threads)
     with tempfile.TemporaryDirectory() as folder:
         try:
             session = onnxruntime.InferenceSession(

@@ -16,6 +16,7 @@ from subpixel.progress import Progress
 from subpixel.rewriting.choice.neighbourhood import input_feeds
 from subpixel.rewriting.graph.model_file import load
 from subpixel.rewriting.proof.float64 import run_float64
+from subpixel.runtime.onnxruntime_options import session_options
 
 SLACK = 8.0
 """The second model's error may be this many times the first's: another order of sums, not another function."""
@@ -118,9 +119,7 @@ def _told(equal: bool, error: float, bound: float, reference: str) -> dict[str, 
 
 
 def _run(model: ModelProto, feeds: dict[str, NDArray[Any]], which: str) -> list[NDArray[Any]]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
+    options = session_options(optimise=False)
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return [np.asarray(y) for y in session.run(None, feeds)]

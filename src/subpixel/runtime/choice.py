@@ -57,6 +57,7 @@ def choose(
         "processor": _processor(),
         "versions": {name: _version(name) for name in sorted({name for name, _ in candidates})},
         "threads": threads,
+        "between runs": "at rest",  # answers from before onnxruntime's threads stopped with the run are no answers
         "candidates": candidates,
         "sizes": _SIZES,
         "graphs": {precision: _fingerprint(graph) for precision, graph in graphs.items()},

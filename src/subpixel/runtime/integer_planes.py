@@ -136,11 +136,10 @@ class PlaneSession:
     def _open_onnxruntime(self, graph: onnx.ModelProto) -> None:
         import onnxruntime
 
+        from subpixel.runtime.onnxruntime_options import session_options
+
         onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # whoever calls computes
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
+        options = session_options(1)  # whoever calls computes
         try:
             session = onnxruntime.InferenceSession(serialised(graph), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no class but Exception

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from subpixel.errors import InputError
 from subpixel.runtime.onnx_file import serialised
+from subpixel.runtime.onnxruntime_options import session_options
 from subpixel.runtime.session import Session, first_line
 
 if TYPE_CHECKING:
@@ -22,12 +23,10 @@ class OnnxRuntimeSession(Session):
     def __init__(self, graph: "onnx.ModelProto", threads: int) -> None:
         super().__init__(threads, "f32")
         onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its warnings concern whoever made the graph, not who runs it
         try:
-            self._session = onnxruntime.InferenceSession(serialised(graph), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                serialised(graph), session_options(threads), providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime's exceptions share no class but Exception
             raise InputError(f"onnxruntime cannot open this network: {first_line(error)}") from error
         self._input = self._session.get_inputs()[0].name

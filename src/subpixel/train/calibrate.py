@@ -120,11 +120,15 @@ def _largest(
     import onnxruntime
     from onnx import helper
 
+    from subpixel.runtime.onnxruntime_options import session_options
+
     graph = onnx_graph(network, weights)
     inputs = _inputs(graph)
     inner = {name: tensor for name, tensor in inputs.items() if tensor != graph.graph.input[0].name}
     graph.graph.output.extend(helper.make_empty_tensor_value_info(tensor) for tensor in inner.values())
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+    )
     found = [session.run(list(inner.values()), {"lr": crop}) for crop in crops]
     maps = {name: np.stack([each[index][0] for each in found], 1) for index, name in enumerate(inner)}
     largest = {name: np.quantile(np.abs(m.reshape(len(m), -1)), 0.9999, axis=1) for name, m in maps.items()}

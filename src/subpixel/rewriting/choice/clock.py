@@ -43,7 +43,7 @@ class RuntimeClock:
         if runtime not in _OPENERS:
             raise UsageError(f"unknown runtime {runtime!r} to measure in: choose {', '.join(_OPENERS)}")
         self.runtime, self.threads, self.seconds = runtime, threads or available_cores(), seconds
-        self.identity = f"{machine()}, {runtime} {_version(runtime)}, {self.threads} threads"
+        self.identity = f"{machine()}, {runtime} {_version(runtime)}, {self.threads} threads, at rest between runs"
 
     def race(self, models: Sequence[ModelProto], feeds: Feeds, names: Sequence[str]) -> list[float | None]:
         """See `Clock`. Stops after `seconds` of running, after 40 rounds at the latest."""
@@ -82,9 +82,9 @@ def take_turns(runs: Sequence[Run | None], seconds: float) -> list[float | None]
 def _onnxruntime(model: ModelProto, feeds: Feeds, threads: int) -> Run:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4
+    from subpixel.runtime.onnxruntime_options import session_options
+
+    options = session_options(threads)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feeds)
 

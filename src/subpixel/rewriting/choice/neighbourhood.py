@@ -13,6 +13,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from subpixel.errors import InputError, UsageError
 from subpixel.rewriting.choice.clock import Feeds, noise
 from subpixel.rewriting.graph.view import View, subgraphs
+from subpixel.runtime.onnxruntime_options import session_options
 
 Values = dict[str, tuple[tuple[int, ...], np.dtype[np.generic]]]
 """Shape and type by value name, for one set of inputs."""
@@ -140,10 +141,10 @@ def values_of(model: ModelProto, names: Sequence[str], feeds: Feeds) -> Values:
     have = {value.name for value in copy.graph.output}
     inner = [name for name in names if name not in feeds]
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner if name not in have)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            copy.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+        )
         found = session.run(inner, feeds) if inner else session.run(None, feeds)[:0]
     except Exception as error:  # onnxruntime's exceptions share no class but Exception
         reason = " ".join(str(error).split())[:200]

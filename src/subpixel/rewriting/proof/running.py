@@ -9,6 +9,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from subpixel.runtime.onnxruntime_options import session_options
+
 # Its warnings concern whoever made the graph; sessions say so for themselves, kernels ask the default logger.
 onnxruntime.set_default_logger_severity(4)
 
@@ -21,11 +23,7 @@ class Runner:
     """A graph with one output, ready to run on one thread."""
 
     def __init__(self, model: ModelProto, optimise: bool = False) -> None:
-        options = onnxruntime.SessionOptions()
-        level = onnxruntime.GraphOptimizationLevel
-        options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
+        options = session_options(1, optimise=optimise)
         self._failure: Exception | None = None
         try:
             self._session = onnxruntime.InferenceSession(

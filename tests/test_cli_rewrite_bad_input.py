@@ -231,3 +231,48 @@ def test_what_is_unknown_around_a_site_is_left_alone(goal: str, tmp_path: Path) 
     left = counts(after)
     assert left["LRN"] == 1
     assert left["ConvTranspose" if goal == "lr" else "DepthToSpace"] == 0
+
+
+def test_the_folders_of_the_result_are_made(tmp_path: Path) -> None:
+    (tmp_path / "good.onnx").write_bytes(good().SerializeToString())
+    output, report = tmp_path / "no" / "such" / "o.onnx", tmp_path / "reports" / "r.json"
+    given = ["rewrite", str(tmp_path / "good.onnx"), "--goal", "lr", "-o", str(output), "--report", str(report)]
+    assert CliRunner().invoke(cli, given).exit_code == 0
+    assert counts(onnx.load(output))["ConvTranspose"] == 0
+    assert report.is_file()
+
+
+def test_folders_made_for_nothing_are_gone_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full when the report is written, after the model: whatever stood in the new folder stays there."""
+    from subpixel.media import atomic
+
+    (tmp_path / "good.onnx").write_bytes(good().SerializeToString())
+    right = atomic.write_atomically
+
+    def full(path: Path, content: bytes) -> None:
+        right(path.with_name("made"), content)  # the folder is there now
+        path.with_name("made").unlink()
+        raise atomic.OutputError(f"{path} cannot be written (No space left on device): name another place with -o")
+
+    monkeypatch.setattr(atomic, "write_atomically", full)
+    given = ["rewrite", str(tmp_path / "good.onnx"), "--goal", "lr", "-o", str(tmp_path / "no" / "such" / "o.onnx")]
+    assert CliRunner().invoke(cli, given).exit_code == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.onnx"]
+
+
+def test_a_place_that_is_no_folder_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subpixel.rewriting
+
+    def work(*given: object, **options: object) -> None:
+        raise AssertionError("it worked for nothing")
+
+    monkeypatch.setattr(subpixel.rewriting, "rewrite", work)
+    (tmp_path / "good.onnx").write_bytes(good().SerializeToString())
+    (tmp_path / "file").write_text("no folder")
+    for options in (["-o", "file/o.onnx"], ["-o", "o.onnx", "--report", "file/new/r.html"]):
+        monkeypatch.chdir(tmp_path)
+        outcome = CliRunner().invoke(cli, ["rewrite", "good.onnx", "--goal", "lr", *options])
+        assert outcome.exit_code == 1, outcome.output
+        assert "file is no folder" in outcome.output
+        assert "Traceback" not in outcome.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "good.onnx"]

@@ -409,10 +409,25 @@ class Whim(Turn):
         return times
 
 
+class Content(Turn):
+    """A clock to which all forms are equally fast: what is there stays."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self.identity = "content"
+
+    def race(self, models: Sequence[Any], feeds: Any, names: Sequence[str]) -> list[float | None]:
+        """See `subpixel.rewriting.Clock`."""
+        return [1.0] * len(names)
+
+
 def check_chain(rng: Rng, tally: Counter[str] | None = None) -> str | None:
     """Draw a chain and rewrite it with every goal. None where all is equal, else what was not.
 
     With `fastest` a clock likes one candidate of each site, drawn; in one draw of five each has its turn.
+
+    Rewriting twice must change nothing the second time. With `fastest` that can be said of a clock to which no
+    form is faster than what is there; one that likes the n-th candidate may well like another one the second time.
 
     `tally` counts chains, rewritten sites, comparisons, and what each candidate of `fastest` was.
     """
@@ -478,6 +493,11 @@ def _check(
         for name in clock.picked:
             tally["candidate: " + name.split(",")[0].split(";")[0]] += 1
         fault = _check_goal(chain, model, "fastest", done, feeds, wanted, allowed, tally)
+        if fault is None and done.report["rewritten"]:
+            tally["fastest, twice"] += 1
+            again = rewrite(done.model, "fastest", clock=Content(), growth=None, inputs=inputs)
+            if again.report["rewritten"] or again.model != done.model:
+                fault = "rewriting twice changes something the second time"
         if fault is not None:
             return f"fastest, {sorted(clock.picked)}: {fault}"
     return None

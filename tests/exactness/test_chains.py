@@ -22,6 +22,7 @@ def test_chains(block: int) -> None:
     assert tally["lr, sites rewritten"] >= 6, tally
     assert tally["lr, compared"] >= 10, tally
     assert tally["fastest, compared"] >= 12, tally
+    assert tally["fastest, twice"] >= 4, tally
 
 
 @pytest.fixture(scope="module")

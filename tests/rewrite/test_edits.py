@@ -90,3 +90,15 @@ def test_branches_that_use_the_same_names_are_told_apart() -> None:
         sites = rewritten(model(first, second), count=count).report["sites"]
         assert [site["node"] for site in sites] == ["the_z", "the_z"]
         assert sum(site["refused"] is not None for site in sites) == 2 - count
+
+
+def test_what_nobody_reads_is_no_site() -> None:
+    nodes = [
+        node("ConvTranspose", "x w", "unread", strides=[2, 2]),
+        node("Relu", "x", "y"),
+    ]
+    model = graph(nodes, {"x": ["N", 5, "H", "W"]}, "y", w=whole(5, 3, 2, 2))
+    for goal, why in (("lr", ["nobody reads its result"]), ("deconv", [])):
+        done = rewritten(model, goal, count=0)
+        assert [site["refused"] for site in done.report["sites"]] == why
+        assert done.model == model

@@ -321,3 +321,21 @@ def test_wrong_calls() -> None:
         subpixel.rewrite(module, "lr", inputs=(1, 5, 8, 8))
     with pytest.raises(UsageError, match="`lift` is for ONNX models"):
         subpixel.rewrite(module, "lr", lift=True)
+
+
+@pytest.mark.parametrize("goal", ["lr", "deconv"])
+def test_what_nobody_reads_is_no_site_that_was_rewritten(goal: str) -> None:
+    """A head for training only, say, whose result forward drops: it goes with what read it, or stays; nobody gains."""
+
+    def forward(module: nn.Module, x: Tensor) -> Tensor:
+        module.act(module.unread(x))
+        module.conv(module.shuffle(x[:, :1].repeat(1, 4, 1, 1)).repeat(1, 3, 1, 1))
+        return x + 1
+
+    layers = {"unread": nn.ConvTranspose2d(3, 2, 2, 2), "act": nn.ReLU(), "shuffle": nn.PixelShuffle(2), "conv": conv()}
+    module = Call(forward, **layers)
+    result = subpixel.rewrite(module, goal, inputs=(1, 3, 6, 6))
+    assert result.report["rewritten"] == 0
+    assert {site["refused"] for site in result.report["sites"]} == {"nobody reads its result"}
+    x = torch.randn(1, 3, 6, 6)
+    assert torch.equal(result(x), module(x))

@@ -1,6 +1,7 @@
 """`subpixel rewrite`."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def rewrite(
     result is the original, unless the whole of the rewritten network runs faster. With a profile exit code 1
     says that the device still does not take all of the result.
     """
-    from subpixel.media.atomic import write_atomically
+    from subpixel.media.atomic import place_for, write_atomically
 
     _check_names(model, output, reports)
     if profile is not None and goal is not None:
@@ -107,22 +108,25 @@ def rewrite(
     if any(_same(weights, path) or _same(output, path) for path in beside):
         raise UsageError(f"-o {output} would write over weights of the input: give another name")
 
-    done = run(
-        model,
-        goal or "fastest",
-        runtime=runtime,
-        threads=threads,
-        inputs=inputs or None,
-        growth=growth,
-        lift=lift,
-        smallest=smallest or None,
-        profile=profile,
-    )
-    size = _write(done.model, output, bool(beside))
-    facts = {"model": str(model), "output": str(output), "bytes": size, **done.report}
-    for path in reports:
-        as_data = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
-        write_atomically(path, (as_data if path.suffix.lower() == ".json" else page(facts)).encode())
+    with ExitStack() as places:
+        for path in (output, *reports):
+            places.enter_context(place_for(path))
+        done = run(
+            model,
+            goal or "fastest",
+            runtime=runtime,
+            threads=threads,
+            inputs=inputs or None,
+            growth=growth,
+            lift=lift,
+            smallest=smallest or None,
+            profile=profile,
+        )
+        size = _write(done.model, output, bool(beside))
+        facts = {"model": str(model), "output": str(output), "bytes": size, **done.report}
+        for path in reports:
+            as_data = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+            write_atomically(path, (as_data if path.suffix.lower() == ".json" else page(facts)).encode())
     if as_json:
         print_json(facts)
     else:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -52,6 +53,33 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{path} cannot be written ({reason}): name another place with -o") from error
+
+
+@contextmanager
+def place_for(path: Path) -> Iterator[None]:
+    """Work whose result goes to `path`: what shows now that it cannot be written is refused before.
+
+    Where the work fails, folders that were made for the result are gone again.
+
+    Raises:
+        OutputError: a folder on the way is none, or nothing may be written there.
+    """
+    missing = list(takewhile(lambda folder: not os.path.lexists(folder), (path.parent, *path.parent.parents)))
+    there = (path.parent, *path.parent.parents)[len(missing)] if missing else path.parent
+    fault = None
+    if not there.is_dir():
+        fault = f"{there} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        fault = f"{there} takes no new files"
+    if fault is not None:
+        raise OutputError(f"{path} cannot be written ({fault}): name another place with -o")
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # never made, or somebody else uses it by now
+                folder.rmdir()
+        raise
 
 
 def sweep(folder: Path) -> None:

@@ -25,6 +25,7 @@ from subpixel.rewriting.refusal import Refusal
 from subpixel.rewriting.writing.build import Built, build, joined
 from subpixel.rewriting.writing.forms import Form, forms
 
+NOBODY_READS = Refusal("nobody reads its result")
 NOTHING_FOLLOWS = "no convolution follows with nothing but linear work between"
 
 
@@ -40,6 +41,8 @@ def nothing_follows(view: View, readings: Mapping[str, Reading], node: NodeProto
         if has(after, Convolution):
             break
         output = after.output
+    if not view.consumers.get(output) and output not in view.outputs:
+        return NOBODY_READS
     if not view.consumers.get(output):
         return Refusal(f"{NOTHING_FOLLOWS}: it is what the graph gives", "A10")
     return Refusal(NOTHING_FOLLOWS, "A10")

@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 
 from subpixel.progress import track
 from subpixel.rewriting.entry import Entry, continued, label, refused
-from subpixel.rewriting.goals.change import Wish, change, commuted, entry_of, nothing_follows
+from subpixel.rewriting.goals.change import NOBODY_READS, Wish, change, commuted, entry_of, nothing_follows
 from subpixel.rewriting.graph.edit import Edit, apply_edits, names_in, read_in
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.view import Place, View, opset_of, overridable_of, subgraphs
@@ -151,6 +151,8 @@ def _commute_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     readings, _ = read_all(view)
     edits, taken = [], names_in(view)
     for resize, conv in find_commuting(view, readings):
+        if not view.is_read(conv.output[0]):
+            continue
         try:
             moved = swap(view, resize, conv, readings, taken)
         except Refusal as refusal:
@@ -168,6 +170,9 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
     taken, seen = names_in(view), set[str]()
     for cuts in track(find_sites(view, find_chains(view, readings), wish.goal), "proving", unit="sites"):
         seen.update(node.output[0] for node in cuts[0].nodes)
+        if not view.is_read(cuts[0].output):
+            outcome.refuse(view, cuts[0].node, NOBODY_READS)
+            continue
         reason: Refusal | None = None
         for site in cuts:
             try:

@@ -84,6 +84,10 @@ class View:
         """Is the value read by one node and shown to nobody else?"""
         return len(self.consumers[name]) == 1 and name not in self.outputs
 
+    def is_read(self, name: str) -> bool:
+        """Does a node read the value, or the graph give it?"""
+        return bool(self.consumers[name]) or name in self.outputs
+
     def dims(self, name: str) -> Dims | None:
         """Dimensions as far as they are known, or None where not even their number is."""
         return self.types.get(name, (0, None))[1]

@@ -77,7 +77,7 @@ def find_swaps(view: ModuleView, readings: dict[str, Read]) -> list[Swap]:
             continue
         conv = call_of(view.consumers[name][0])
         reading = readings.get(conv.output[0])
-        if reading is None or reading.source != name or len(reading.layers) != 1:
+        if reading is None or reading.source != name or len(reading.layers) != 1 or reading.output not in view.live:
             continue
         layer = reading.layers[0]
         if not isinstance(layer, Convolution) or max(layer.weight.shape[2:]) > 1 or max(layer.stride) > 1:

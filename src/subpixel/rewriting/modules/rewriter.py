@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from subpixel.errors import UsageError
-from subpixel.rewriting.goals.change import NOTHING_FOLLOWS
+from subpixel.rewriting.goals.change import NOBODY_READS, NOTHING_FOLLOWS
 from subpixel.rewriting.modules.cheapest import take_cheapest
 from subpixel.rewriting.modules.clock import RUNTIMES, ModuleClock, TorchClock
 from subpixel.rewriting.modules.examples import Inputs, arguments_of, difference, evaluating, shapes_in
@@ -142,7 +142,7 @@ def _plan(region: Region, shapes: Shapes, wish: Wish) -> RegionPlan:
     plan = RegionPlan(region, view)
     readings, unread = read_all(view)
     view.ends.update(name for name, read in readings.items() if read.longest is not None)
-    chains = find_chains(view, dict(readings))
+    chains = [chain for chain in find_chains(view, dict(readings)) if chain.output in view.live]
     swapped = take_swaps(plan, readings, wish) if wish.goal != "deconv" else set()
     if wish.goal == "fastest":
         seen = swapped | choose(plan, every_site(view, chains), readings, wish)
@@ -154,7 +154,7 @@ def _plan(region: Region, shapes: Shapes, wish: Wish) -> RegionPlan:
     named = {call.output[0] for call, _ in left} | seen
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     left += [
-        (call, _NOTHING_FOLLOWS)
+        (call, _NOTHING_FOLLOWS if call.output[0] in view.live else NOBODY_READS)
         for call in view.calls
         if call.op_type in UPSAMPLING_OPS and call.op_type != done and call.output[0] not in named
     ]

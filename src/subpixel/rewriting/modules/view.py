@@ -96,7 +96,7 @@ class ModuleView:
 
     Attributes:
         calls: in the order in which they run. shapes: of values, where inputs were given.
-        ends: values that no chain goes beyond.
+        ends: values that no chain goes beyond. live: values that the output, or a call that may change one, depends on.
     """
 
     def __init__(self, graph: fx.Graph, root: nn.Module, path: str, shapes: Shapes | None = None) -> None:
@@ -113,6 +113,10 @@ class ModuleView:
         last = next(node for node in reversed(graph.nodes) if node.op == "output")
         self.outputs = {node.name for node in last.all_input_nodes}
         self.ends: set[str] = set()
+        self.live = set(self.outputs)
+        for call in reversed(self.calls):
+            if call.output[0] in self.live or is_inplace(call):
+                self.live.update((*call.output, *(n.name for n in call.node.all_input_nodes)))
         self._maps: dict[str, tuple[int, int] | None] = {}
 
     def used_once(self, name: str) -> bool:

@@ -45,14 +45,15 @@ def export(name: str, scale: int | None, output: Path, as_json: bool) -> None:
 
     Input "lr" and output "hr" are float32 [N, 1, H, W] of any size: Y of BT.601 (16..235), divided by 255.
     """
-    from subpixel.media.atomic import write_atomically
+    from subpixel.media.atomic import place_for, write_atomically
     from subpixel.upscaling.upscaler import trained_network
 
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"-o {output}: networks are written as .onnx, so the name needs that ending")
-    network = trained_network(name, scale)
-    content = network.to_onnx().SerializeToString()
-    write_atomically(output, content)
+    with place_for(output):
+        network = trained_network(name, scale)
+        content = network.to_onnx().SerializeToString()
+        write_atomically(output, content)
     if as_json:
         facts = {"output": str(output), "model": network.name, "scale": network.scale, "bytes": len(content)}
         print_json(facts)

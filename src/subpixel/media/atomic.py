@@ -64,8 +64,9 @@ def place_for(path: Path) -> Iterator[None]:
     Raises:
         OutputError: a folder on the way is none, or nothing may be written there.
     """
-    missing = list(takewhile(lambda folder: not os.path.lexists(folder), (path.parent, *path.parent.parents)))
-    there = (path.parent, *path.parent.parents)[len(missing)] if missing else path.parent
+    folders = (path.parent, *path.parent.parents)
+    missing = list(takewhile(lambda folder: not os.path.lexists(folder), folders))
+    there = folders[len(missing)]
     fault = None
     if not there.is_dir():
         fault = f"{there} is no folder"

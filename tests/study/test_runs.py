@@ -231,11 +231,12 @@ def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
     """Widths are found by measuring; here the clock is planted, so that some widths are those of equal MACs."""
     from subpixel.study import equal_time
 
-    def planted(networks, runtime, **how):
+    def planted(self, networks, rounds):
         costs = [network.macs_per_lr_pixel for network in networks]
-        return [cost / costs[0] for cost in costs], float(costs[-1])
+        return [[cost / costs[0]] * rounds for cost in costs], float(costs[0])
 
-    monkeypatch.setattr(equal_time, "ratios", planted)
+    monkeypatch.setattr(equal_time.Clock, "race", planted)
+    monkeypatch.setattr(equal_time.Clock, "quickest", lambda self, network: network.macs_per_lr_pixel)
     monkeypatch.setattr(planning, "RUNTIMES", ("onnxruntime",))
     monkeypatch.setattr(equal_time, "RUNTIMES", ("onnxruntime",))
     run_study(pictures, tmp_path, match=("macs", "time"))
@@ -253,21 +254,6 @@ def test_equal_time_trains_no_network_twice(pictures, tmp_path, monkeypatch):
     macs = other["macs_per_lr_pixel"]
     wider = build("shuffle-last", 2, tuple(width + 1 for width in other["widths"])).macs_per_lr_pixel
     assert macs <= equal_time.SLACK * other["budget_macs"] < wider
-
-
-def test_the_stored_ratio_and_ms_are_of_one_confirming_run(tmp_path, monkeypatch):
-    from subpixel.study import equal_time
-
-    def planted(networks, runtime, *, rounds, **how):
-        confirmed = rounds >= 25
-        return [1.0, 0.98 if confirmed else 0.9][: len(networks)], 50.0 if confirmed else 10.0
-
-    monkeypatch.setattr(equal_time, "ratios", planted)
-    monkeypatch.setattr(equal_time, "RUNTIMES", ("onnxruntime",))
-    monkeypatch.setattr(equal_time, "WIDEST", 2)
-    found = equal_time.search(tmp_path, (2,), (1,))
-    line = found.lines["x2/onnxruntime/1maps/shuffle-last"]
-    assert (line["ratio"], line["ms"]) == (0.98, 49.0)
 
 
 def test_pictures_that_cannot_be_used_are_named(pictures, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from subpixel.study.statistics import interval, sign_flip_p
+from subpixel.study.statistics import interval, median_interval, sign_flip_p
 
 
 def test_an_interval_by_hand():
@@ -44,3 +44,18 @@ def test_without_a_difference_small_p_are_rare():
     rng = np.random.default_rng(2)
     p = np.array([sign_flip_p(list(rng.normal(0, 1, 10))) for _ in range(400)])
     assert 0.02 < (p < 0.05).mean() < 0.09
+
+
+@pytest.mark.parametrize(("n", "k"), [(6, 1), (7, 1), (9, 2), (25, 8), (50, 18), (100, 40)])
+def test_the_interval_of_a_median_has_the_ranks_of_the_tables(n, k):
+    """The published ranks, and as many below the median as above it."""
+    values = np.random.default_rng(n).permutation(n).tolist()
+    assert median_interval(values) == (k - 1, n - k)
+
+
+def test_the_interval_of_a_median_encloses_it_as_often_as_it_says():
+    drawn = np.random.default_rng(5).exponential(size=(2000, 25))
+    within = [low <= np.log(2) <= high for low, high in map(median_interval, drawn)]
+    assert 0.945 < np.mean(within) < 0.97
+    with pytest.raises(ValueError, match="needs 6 at least"):
+        median_interval([1.0] * 5)

@@ -16,6 +16,7 @@ from subpixel.models import ZOO, build, load, read_weights
 from subpixel.models.network import Network, TransposedConvolution
 from subpixel.models.onnx_graph import onnx_graph
 from subpixel.models.published import PUBLISHED
+from subpixel.models.random_weights import random_weights
 from subpixel.models.trained import MAY_COST
 from subpixel.progress import track
 from subpixel.rewriting import rewrite
@@ -68,7 +69,7 @@ def bench_models(
     rewritten: dict[str, ModelProto] = {}
     for name, network in track(list(networks.items()), "opening", unit="networks"):
         trained = load(name, scale) if scale in ZOO[name].shipped else None
-        graph = trained.to_onnx() if trained else onnx_graph(network, _weights(network))
+        graph = trained.to_onnx() if trained else onnx_graph(network, random_weights(network))
         int8 = trained.to_int8() if trained else None
         for runtime, precision in WAYS:
             if precision == "int8" and int8 is None:
@@ -147,7 +148,7 @@ def add_times(
         x = np.random.default_rng(0).random((1, 1, 1080 // scale, 1920 // scale), np.float32)
         if entry["file"] is None:
             network = build(name, scale)
-            session = open_session(onnx_graph(network, _weights(network)), threads=threads)
+            session = open_session(onnx_graph(network, random_weights(network)), threads=threads)
         else:
             trained = read_weights(files[index]) if files else load(name, scale)
             close, int8 = trained.close_precisions, trained.to_int8()
@@ -166,14 +167,6 @@ def add_times(
 
 def _gmacs(network: Network, size: tuple[int, int]) -> float:
     return network.macs_per_lr_pixel * size[0] * size[1] / 1e9
-
-
-def _weights(network: Network) -> dict[str, NDArray[np.float32]]:
-    """Random ones of a trained network's size: subnormal numbers, which slow a processor, do not arise."""
-    rng = np.random.default_rng(0)
-    shapes = network.parameters()
-    fan = {name: max(1, int(np.prod(shape[1:]))) for name, shape in shapes.items()}
-    return {n: (rng.standard_normal(s) / np.sqrt(fan[n])).astype(np.float32) for n, s in shapes.items()}
 
 
 def _psnr(name: str, scale: int) -> tuple[float | None, str | None, dict[str, float]]:

@@ -122,6 +122,26 @@ def budget(output: Path, scales: tuple[int, ...], match: str, quick: bool, as_js
     _print({"runs": lines}, as_json, f"{len(lines):,} runs")
 
 
+@study.command("equal-time", short_help="Measure the widths at which families take equal time.")
+@output_option
+@scales_option
+@quick_option
+@threads_option
+@json_option
+def equal_time(output: Path, scales: tuple[int, ...], quick: bool, threads: int, as_json: bool) -> None:
+    """Find for each family the widest network that is as fast as the budget's, on every runtime, and train nothing.
+
+    The results are lines of equal_time.jsonl in the output folder; `budget` goes on from them, on any machine, and
+    measures what is missing. The machine should have nothing else to do.
+    """
+    from subpixel.study.equal_time import study_equal_time
+    from subpixel.study.settings import QUICK, BudgetSettings
+
+    settings = QUICK if quick else BudgetSettings()
+    found = study_equal_time(output, scales=scales or SCALES, settings=settings, threads=threads, shown=on_stderr)
+    _print({"networks": list(found)}, as_json, f"{len(found):,} networks")
+
+
 @study.command(short_help="What LR networks can represent, and HR networks cannot.")
 @output_option
 @scales_option

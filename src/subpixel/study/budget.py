@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from subpixel.models.network import Network
 from subpixel.progress import Progress
-from subpixel.study.equal_time import key_of, search
+from subpixel.study.equal_time import key_of, study_equal_time
 from subpixel.study.families import build, widths_of
 from subpixel.study.plan import MATCHES, TIMED, Run, budget_of, network_of, plan
 from subpixel.study.results import Line, ResultFile, circumstances
@@ -69,7 +69,8 @@ def study_budget(
         shown: is called with a line of text after each run.
 
     Raises:
-        InputError: pictures that cannot be used; a result file made with other settings or pictures.
+        InputError: pictures that cannot be used; a result file made with other settings or pictures, or widths of
+            equal time that were measured otherwise (`study_equal_time`).
     """
     settings = settings or BudgetSettings()
     results = ResultFile(output / FILE, needs=NEEDS)
@@ -88,8 +89,8 @@ def study_budget(
         check_pictures(results, data)
         timed = None
         if "time" in match:
-            how: dict[str, Any] = {"size": settings.time_size, "rounds": settings.time_rounds}
-            timed = search(output, (scale,), settings.timed_maps, threads=torch.get_num_threads(), **how)
+            how: dict[str, Any] = {"settings": settings, "threads": torch.get_num_threads(), "shown": shown}
+            timed = study_equal_time(output, scales=(scale,), **how)
         with Progress(f"study budget x{scale}", len(missing), unit="runs") as progress:
             for run in missing:
                 made = make(run, data, settings, results, timed)

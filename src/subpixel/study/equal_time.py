@@ -1,164 +1,220 @@
-"""Widths at which a family takes as long as the network that sets the budget, found by measuring in turns.
+"""`subpixel study equal-time`: widths at which a family takes as long as the network that sets the budget.
 
-A runtime computes channels in blocks, so time rises in steps: the widest network that is no slower is taken, and
-the ratio that was measured stands beside it.
+Runtimes compute channels in blocks: time rises in steps, and falls where a block is full. So every width is timed,
+those near the budget's time run in turns with it, and the widest that is no slower is measured anew; beside it
+stands the ratio of their times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subpixel.models.network import Network
 from subpixel.models.onnx_graph import onnx_graph
+from subpixel.models.random_weights import random_weights
 from subpixel.progress import Progress
-from subpixel.runtime.session import Session, open_session
-from subpixel.study.families import FAMILIES, LAYERS, build, widths_of
-from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.runtime.session import Session, installed, open_session
+from subpixel.study.families import FAMILIES, LAYERS, build
+from subpixel.study.results import Line, ResultFile, circumstances, processor
+from subpixel.study.resuming import refuse_others
+from subpixel.study.settings import BudgetSettings
+from subpixel.study.statistics import median_interval
 
 FILE = "equal_time.jsonl"
 RUNTIMES = ("onnxruntime", "openvino")
 SLACK = 1.03
 """How much of the budget's time a network may take: what the medians of a few rounds can tell apart."""
-WIDEST = 96
+DOUBT = 1.15
+"""Up to what part of the budget's time, by a few runs alone, a network may turn out to be within `SLACK`."""
+BLOCK = 16
+"""Channels that runtimes compute at once, at most; so many widths in a row beyond `DOUBT` end the search."""
+WIDEST = 128
 CONFIRMED = 25
 """Rounds, at least, of the measurement that is stored."""
 
 
-def ratios(
-    networks: Sequence[Network], runtime: str, *, size: tuple[int, int], threads: int, rounds: int
-) -> tuple[list[float], float]:
-    """How long each network takes in units of the first's time, and that in milliseconds.
+@dataclass(frozen=True)
+class Clock:
+    """Times networks on one runtime.
 
-    All run once a round, and the ratio is the median over rounds, so that load falls on all alike.
+    Attributes:
+        runtime: of `RUNTIMES`.
+        size: width and height of the LR picture.
+        threads: of the runtime.
     """
-    sessions = [_session(network, runtime, threads) for network in networks]
-    x = np.random.default_rng(0).random((1, 1, size[1], size[0]), np.float32)
-    times: list[list[float]] = []
-    for index in range(rounds + 1):
-        once = []
-        for session in sessions:
-            start = perf_counter()
-            session.run(x)
-            once.append(perf_counter() - start)
-        if index:  # the first warms up
-            times.append(once)
-    found = [median(once[at] / once[0] for once in times) for at in range(len(networks))]
-    return found, 1e3 * median(once[0] for once in times)
+
+    runtime: str
+    size: tuple[int, int]
+    threads: int
+
+    def quickest(self, network: Network) -> float:
+        """Milliseconds of the faster of two runs: they cannot be compared with what ran at another time but roughly."""
+        session, x = self._session(network), self._picture()
+        session.run(x)  # warms up
+        return 1e3 * min(_seconds(session, x) for _ in range(2))
+
+    def race(self, networks: Sequence[Network], rounds: int) -> tuple[list[list[float]], float]:
+        """Each network's times in units of the first's, round by round, and the first's median in milliseconds.
+
+        All run once a round, so that load falls on all alike.
+        """
+        sessions, x = [self._session(network) for network in networks], self._picture()
+        times = [[_seconds(session, x) for session in sessions] for _ in range(rounds + 1)][1:]  # the first warms up
+        ratios = [[once[at] / once[0] for once in times] for at in range(len(networks))]
+        return ratios, 1e3 * median(once[0] for once in times)
+
+    def _session(self, network: Network) -> Session:
+        graph = onnx_graph(network, random_weights(network))
+        return open_session(graph, runtime=self.runtime, threads=self.threads, precision="f32")
+
+    def _picture(self) -> NDArray[np.float32]:
+        return np.random.default_rng(0).random((1, 1, self.size[1], self.size[0]), np.float32)
 
 
-def _session(network: Network, runtime: str, threads: int) -> Session:
-    rng = np.random.default_rng(0)
-    weights = {
-        name: (0.1 * rng.standard_normal(shape)).astype(np.float32) for name, shape in network.parameters().items()
-    }
-    return open_session(onnx_graph(network, weights), runtime=runtime, threads=threads, precision="f32")
+def _seconds(session: Session, x: NDArray[np.float32]) -> float:
+    start = perf_counter()
+    session.run(x)
+    return perf_counter() - start
+
+
+def curve(family: str, scale: int, clock: Clock, most: float) -> dict[int, float]:
+    """Milliseconds by width, from 1 until a whole block of widths takes more than `most` (or to `WIDEST`)."""
+    found: dict[int, float] = {}
+    for width in range(1, WIDEST + 1):
+        found[width] = clock.quickest(_of_width(family, scale, width))
+        if width >= BLOCK and all(found[near] > most for near in range(width - BLOCK + 1, width + 1)):
+            break
+    return found
 
 
 def widest_as_fast(
-    family: str, reference: Network, runtime: str, *, size: tuple[int, int], threads: int, rounds: int
-) -> tuple[Network, float]:
-    """The widest network of a family that is no slower than `reference`, and the ratio of their times.
+    family: str, reference: Network, by_width: Mapping[int, float], clock: Clock, rounds: int
+) -> tuple[int, list[float]]:
+    """The widest network of a family that is no slower than `reference`: its width, and its times over the reference's
+    in `CONFIRMED` rounds, measured after it was chosen.
 
-    By halving, from the widths 1 to `WIDEST`; every step is measured anew beside the reference.
+    Args:
+        by_width: milliseconds by width, from `curve`.
+        rounds: of the race that chooses.
+
+    Where chance has favoured the chosen one and it proves slower, the next narrower one is measured. If all are
+    slower, the narrowest comes back with its times.
     """
-
-    def measured(width: int) -> tuple[Network, float]:
-        network = build(family, reference.scale, (width,) * (LAYERS - 1))
-        found, _ = ratios([reference, network], runtime, size=size, threads=threads, rounds=rounds)
-        return network, found[1]
-
-    low, best = 1, measured(1)  # of what is too slow at any width, the narrowest stands with its ratio
-    high = 2
-    while high <= WIDEST:
-        tried = measured(high)
-        if tried[1] > SLACK:
+    scale = reference.scale
+    most = DOUBT * clock.quickest(reference)
+    near = [width for width, ms in by_width.items() if ms <= most][-BLOCK:] or [1]
+    ratios, _ = clock.race([reference, *(_of_width(family, scale, width) for width in near)], rounds)
+    within = [width for width, ratio in zip(near, ratios[1:], strict=True) if median(ratio) <= SLACK]
+    for width in _downwards(within, near[0]):
+        found = clock.race([reference, _of_width(family, scale, width)], max(rounds, CONFIRMED))[0][1]
+        if median(found) <= SLACK:
             break
-        low, best, high = high, tried, 2 * high
-    high = min(high, WIDEST + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        tried = measured(middle)
-        if tried[1] <= SLACK:
-            low, best = middle, tried
-        else:
-            high = middle
-    return best
+    return width, found
 
 
-def search(
+def _downwards(within: Sequence[int], lowest: int) -> Iterator[int]:
+    """What the race found fast enough, then what is narrower than all that ran; width 1 at the end in any case."""
+    yield from reversed(within)
+    if lowest > 1:
+        yield from range(lowest - 1, 0, -1)
+    elif 1 not in within:
+        yield 1
+
+
+def _of_width(family: str, scale: int, width: int) -> Network:
+    return build(family, scale, (width,) * (LAYERS - 1))
+
+
+def study_equal_time(
     output: Path,
-    scales: Sequence[int],
-    maps: Sequence[int],
     *,
-    size: tuple[int, int] = (320, 180),
+    scales: Sequence[int] = (3, 2, 4),
+    settings: BudgetSettings | None = None,
     threads: int = 1,
-    rounds: int = 7,
+    shown: Callable[[str], None] = lambda line: None,
 ) -> ResultFile:
     """Find what `output`/equal_time.jsonl lacks: a network of every family for every runtime, scale and budget.
 
-    Raises:
-        InputError: the file is no result file.
-    """
-    from subpixel.runtime.session import installed
+    Args:
+        settings: which budgets, on what size, in how many rounds; default: the full study's.
+        threads: of the runtimes.
+        shown: is called with a line of text after each network.
 
-    results = ResultFile(output / FILE, needs=("widths", "ms", "ratio"))
+    Raises:
+        InputError: the file is no result file; it holds times of another size or of other threads, or those of
+            another processor and lacks some.
+    """
+    settings = settings or BudgetSettings()
+    maps, rounds = settings.timed_maps, settings.time_rounds
+    results = ResultFile(output / FILE, needs=("widths", "ms", "ratio", "size", "threads", "processor"))
     wanted = [
-        (scale, runtime, budget, family)
+        (scale, runtime, family, budget)
         for scale in scales
         for runtime in RUNTIMES
         if installed(runtime)
-        for budget in maps
         for family in FAMILIES
+        for budget in maps
         if key_of(scale, runtime, budget, family) not in results
     ]
+    ours: Line = {"size": list(settings.time_size), "threads": threads}
+    # Widths that are all there may be trained anywhere.
+    refuse_others(results, ours | {"processor": processor()} if wanted else ours, results.path)
+    by_width: dict[tuple[int, str, str], dict[int, float]] = {}
     with Progress("study: widths of equal time", len(wanted), unit="networks") as progress:
-        for scale, runtime, budget, family in wanted:
-            reference = build("nearest-first", scale, (budget,) * (LAYERS - 1))
-            confirmed = max(rounds, CONFIRMED)
+        for scale, runtime, family, budget in wanted:
+            clock = Clock(runtime, settings.time_size, threads)
+            reference = _of_width("nearest-first", scale, budget)
             if family == "nearest-first":
-                _, ms = ratios([reference], runtime, size=size, threads=threads, rounds=confirmed)
-                network, ratio = reference, 1.0
+                (ratio,), ms = clock.race([reference], max(rounds, CONFIRMED))
+                width = budget
             else:
-                network, _ = widest_as_fast(family, reference, runtime, size=size, threads=threads, rounds=rounds)
-                # Anew with more rounds, since the search has picked what chance favoured. Milliseconds of two sessions
-                # cannot be compared: the budget's, times the ratio of networks run in turns, can.
-                (_, ratio), _ = ratios([reference, network], runtime, size=size, threads=threads, rounds=confirmed)
-                ms = ratio * results.lines[key_of(scale, runtime, budget, "nearest-first")]["ms"]
-            results.add(_line(network, scale, runtime, budget, family, ratio, ms, size, threads))
+                of = (scale, runtime, family)
+                if of not in by_width:
+                    slowest = max(clock.quickest(_of_width("nearest-first", scale, one)) for one in maps)
+                    by_width[of] = curve(family, scale, clock, DOUBT * slowest)
+                width, ratio = widest_as_fast(family, reference, by_width[of], clock, rounds)
+                # Milliseconds of two races cannot be compared: the budget's, times the ratio within one, can.
+                ms = median(ratio) * results.lines[key_of(scale, runtime, budget, "nearest-first")]["ms"]
+            line = _line(scale, clock, budget, family, width, ratio, ms)
+            results.add(line)
+            shown(summary(line))
             progress.advance()
     return results
 
 
+def summary(line: Line) -> str:
+    """A measured width in one line of text."""
+    what = "too slow at any width, one map takes" if line["ratio"] > SLACK else f"{line['widths'][0]} maps a layer,"
+    between = f"{line['ratio_low']:.3f} to {line['ratio_high']:.3f}"
+    return f"{line['key']}: {what} {line['ratio']:.3f} of the budget's time (95 % interval {between})"
+
+
 def key_of(scale: int, runtime: str, budget: int, family: str) -> str:
-    """The key of a line of equal_time.jsonl."""
+    """The key of a line of equal_time.jsonl; all lines of a file are of one size, number of threads and processor."""
     return f"x{scale}/{runtime}/{budget}maps/{family}"
 
 
-def _line(
-    network: Network,
-    scale: int,
-    runtime: str,
-    budget: int,
-    family: str,
-    ratio: float,
-    ms: float,
-    size: tuple[int, int],
-    threads: int,
-) -> Line:
+def _line(scale: int, clock: Clock, budget: int, family: str, width: int, ratio: Sequence[float], ms: float) -> Line:
+    low, high = median_interval(ratio)
     return {
-        "key": key_of(scale, runtime, budget, family),
+        "key": key_of(scale, clock.runtime, budget, family),
         "scale": scale,
-        "runtime": runtime,
+        "runtime": clock.runtime,
         "budget": budget,
         "family": family,
-        "widths": list(widths_of(network)),
-        "macs_per_lr_pixel": network.macs_per_lr_pixel,
-        "ratio": round(ratio, 3),
+        "widths": [width] * (LAYERS - 1),
+        "macs_per_lr_pixel": _of_width(family, scale, width).macs_per_lr_pixel,
+        "ratio": round(median(ratio), 3),
+        "ratio_low": round(low, 3),
+        "ratio_high": round(high, 3),
+        "rounds": len(ratio),
         "ms": round(ms, 3),
-        "size": list(size),
-        "threads": threads,
+        "size": list(clock.size),
+        "threads": clock.threads,
         **circumstances(),
     }

@@ -94,7 +94,7 @@ def circumstances() -> Line:
 
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version(), **_versions()},
@@ -111,8 +111,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _processor() -> str:
-    """As the system names it."""
+def processor() -> str:
+    """This machine's, as the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

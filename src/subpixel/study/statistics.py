@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import comb, sqrt
 
 import numpy as np
 
@@ -43,6 +43,30 @@ def interval(values: Sequence[float]) -> Interval:
     t = _T[n - 2] if n - 2 < len(_T) else _NORMAL
     spread = t * sqrt(sum((value - mean) ** 2 for value in values) / (n - 1) / n)
     return Interval(mean, mean - spread, mean + spread, n)
+
+
+LEAST_FOR_A_MEDIAN = 6
+"""Of five values even the least and the largest enclose the median in 94 % of cases only."""
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of a confidence interval of a median, of 95 % or more whatever the distribution: the k-th least and the
+    k-th largest value, with the largest k of which 2·P(B < k) ≤ 5 %, B ~ Binomial(n, 1/2). Takes values as independent.
+
+    Source: Conover 1999, "Practical Nonparametric Statistics", § 3.2.
+
+    Raises:
+        ValueError: there are fewer than six.
+    """
+    n = len(values)
+    if n < LEAST_FOR_A_MEDIAN:
+        raise ValueError(f"`values` are {n}: an interval of a median needs {LEAST_FOR_A_MEDIAN} at least")
+    k, below = 0, comb(n, 0)
+    while 2 * below <= 0.05 * 2**n:
+        k += 1
+        below += comb(n, k)
+    ordered = sorted(values)
+    return ordered[k - 1], ordered[n - k]
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:

@@ -189,7 +189,9 @@ def study_equal_time(
 
 def summary(line: Line) -> str:
     """A measured width in one line of text."""
-    what = "too slow at any width, one map takes" if line["ratio"] > SLACK else f"{line['widths'][0]} maps a layer,"
+    width = line["widths"][0]
+    maps = "1 map" if width == 1 else f"{width} maps"
+    what = "too slow at any width, one map takes" if line["ratio"] > SLACK else f"{maps} a layer,"
     between = f"{line['ratio_low']:.3f} to {line['ratio_high']:.3f}"
     return f"{line['key']}: {what} {line['ratio']:.3f} of the budget's time (95 % interval {between})"
 

@@ -86,6 +86,22 @@ def faster(model: onnx.ModelProto, clock: Fake, **options: Any) -> Rewritten:
     return rewrite(model, clock=clock, inputs=inputs, **options)
 
 
+def test_neighbours_that_read_a_computed_shape_are_timed_with_that_shape() -> None:
+    model = graph(
+        [
+            node("Shape", "x", "sizes"),
+            node("Relu", "x", "r"),
+            node("Reshape", "r sizes", "a"),  # noise as its shape would be nonsense: the site could not be timed
+            node("ConvTranspose", "a w", "y", strides=[2, 2]),
+        ],
+        X,
+        "y",
+        w=whole(4, 3, 2, 2),
+    )
+    result = faster(model, Fake("shuffle, CRD"))
+    assert result.report["rewritten"] == 1, result.report["sites"]
+
+
 @pytest.mark.parametrize(
     ("make", "likes", "has"),
     [

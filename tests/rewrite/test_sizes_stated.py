@@ -112,6 +112,11 @@ def test_a_weight_that_may_be_replaced_is_no_constant(goal: str) -> None:
     shape = [int(n) for n in model.graph.initializer[0].dims]
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, shape))
     assert "whoever runs it may replace it" in reason(model, goal)
+    fixed = rewrite(model, goal, constant_weights=True)
+    assert fixed.report["rewritten"] == 1
+    assert [value.name for value in fixed.model.graph.input] == ["x"]
+    assert [value.name for value in model.graph.input] == ["x", "w"]  # the given one is not touched
+    same(model, fixed.model, [(3, 4), (5, 2)])
     older = onnx.ModelProto()
     older.CopyFrom(model)
     older.ir_version = 3  # there every weight is an input

@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from subpixel.cli.options import PATH, json_option, print_json, threads_option
-from subpixel.cli.shapes import Shapes, input_option
+from subpixel.cli.shapes import Shapes, constant_weights_option, input_option
 
 
 @click.command(short_help="List a network's upsampling layers and what could be done.")
 @click.argument("model", type=PATH, metavar="MODEL.onnx")
 @input_option
 @threads_option
+@constant_weights_option
 @json_option
-def inspect(model: Path, inputs: Shapes, threads: int | None, as_json: bool) -> None:
+def inspect(model: Path, inputs: Shapes, threads: int | None, constant_weights: bool, as_json: bool) -> None:
     """List every upsampling of an ONNX network: its form, cost, share of the run time, and what could be done.
 
     Time and MACs need whole shapes: where the model leaves sizes open, give them with --input.
@@ -24,7 +25,7 @@ def inspect(model: Path, inputs: Shapes, threads: int | None, as_json: bool) -> 
     from subpixel.rewriting import inspect as run
     from subpixel.runtime.cores import available_cores
 
-    result = run(model, inputs=inputs or None, threads=threads or available_cores())
+    result = run(model, inputs=inputs or None, threads=threads or available_cores(), constant_weights=constant_weights)
     if as_json:
         print_json(result)
     else:

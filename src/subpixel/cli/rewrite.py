@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from subpixel.cli.options import FILE, PATH, json_option, print_json, threads_option
-from subpixel.cli.shapes import Shapes, input_option, smallest_option
+from subpixel.cli.shapes import Shapes, constant_weights_option, input_option, smallest_option
 from subpixel.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class _Growth(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
     help="How many times a site's weights may grow, or off.  [default: 16]",
 )
 @smallest_option
+@constant_weights_option
 @click.option("--lift", is_flag=True, help="With --goal lr: shuffles pass pointwise functions, convolutions pass them.")
 @click.option(
     "--report",
@@ -79,6 +80,7 @@ def rewrite(
     threads: int | None,
     growth: float | None,
     smallest: Shapes,
+    constant_weights: bool,
     lift: bool,
     reports: tuple[Path, ...],
     as_json: bool,
@@ -120,6 +122,7 @@ def rewrite(
             growth=growth,
             lift=lift,
             smallest=smallest or None,
+            constant_weights=constant_weights,
             profile=profile,
         )
         size = _write(done.model, output, bool(beside))

@@ -1,4 +1,4 @@
-"""`--input name=1x3x224x224`, `--smallest name=1x3x8x8`: the shapes that a model leaves open."""
+"""What a model leaves open and its user knows: shapes (`--input`, `--smallest`), and weights that are inputs."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -41,4 +41,9 @@ smallest_option = _option(
     "--smallest",
     example="1x3x8x8",
     text="The shortest input that the result must take: what needs longer ones stays (repeatable).",
+)
+constant_weights_option = click.option(
+    "--constant-weights",
+    is_flag=True,
+    help="Take weights that are inputs of the model too, as some exporters list them, as constants.",
 )

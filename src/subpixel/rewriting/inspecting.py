@@ -24,7 +24,7 @@ from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.model_file import load
 from subpixel.rewriting.graph.soundness import inlined, refuse_unsound
-from subpixel.rewriting.graph.view import View, opset_of, overridable_of
+from subpixel.rewriting.graph.view import View, opset_of, overridable_of, with_constant_weights
 from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
 from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.reading.reading import Reading
@@ -35,7 +35,11 @@ from subpixel.runtime.onnxruntime_options import session_options
 
 
 def inspect(
-    model: ModelProto | str | Path, *, inputs: dict[str, Sequence[int]] | None = None, threads: int = 1
+    model: ModelProto | str | Path,
+    *,
+    inputs: dict[str, Sequence[int]] | None = None,
+    threads: int = 1,
+    constant_weights: bool = False,
 ) -> dict[str, Any]:
     """List every upsampling of the model's main graph.
 
@@ -43,6 +47,7 @@ def inspect(
         inputs: whole shapes by input name. Without them, in a model with open sizes, nothing is run and
             `macs`, `ms` and `share` stay null.
         threads: for the run that shares are taken from.
+        constant_weights: what could be done if weights that are inputs too were constants, as in `rewrite`.
 
     Returns:
         sites [{node, op, form, factor, parameters, macs, receptive_field, checkerboard, ms, share, options
@@ -52,7 +57,7 @@ def inspect(
         InputError: no valid ONNX model.
         UsageError: `inputs` do not fit the model.
     """
-    loaded = inlined(load(model))
+    loaded = inlined(with_constant_weights(load(model)) if constant_weights else load(model))
     refuse_unsound(loaded, "the model" if isinstance(model, ModelProto) else str(model))
     view = View(loaded.graph, opset_of(loaded), types_of(infer(loaded).graph), overridable=overridable_of(loaded))
     readings, refused = read_all(view)
@@ -64,7 +69,7 @@ def inspect(
     if inputs is not None or not _is_open(loaded):
         feeds = input_feeds(loaded, inputs)
         values = values_of(loaded, [node.input[0] for node in nodes if node.input[0]], feeds)
-        sizes = {name: shape for name, (shape, _) in values.items()}
+        sizes = {name: value.shape for name, value in values.items()}
         times = profile(loaded, feeds, threads)
     total = sum(times.values())
     options = _options(view, readings)

@@ -23,7 +23,7 @@ from subpixel.rewriting.graph.external import fill
 from subpixel.rewriting.graph.inference import forget_doubtful
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
 from subpixel.rewriting.graph.soundness import inlined, refuse_unsound, state_ranks
-from subpixel.rewriting.graph.view import opset_of
+from subpixel.rewriting.graph.view import opset_of, with_constant_weights
 from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.verifying import verify
 
@@ -58,6 +58,7 @@ def rewrite(
     clock: Clock | None = ...,
     profile: str | None = ...,
     smallest: dict[str, Sequence[int]] | None = ...,
+    constant_weights: bool = ...,
 ) -> Rewritten: ...
 
 
@@ -86,6 +87,7 @@ def rewrite(
     clock: Any = None,
     profile: str | None = None,
     smallest: dict[str, Sequence[int]] | None = None,
+    constant_weights: bool = False,
 ) -> Any:
     """Rewrite every site of the model that the goal asks for and the laws allow; leave the rest alone.
 
@@ -109,6 +111,8 @@ def rewrite(
             `inputs` are written into the model: devices are given stated sizes.
         smallest: whole shapes by input name, the shortest that the result has to take. Sites whose border cells
             need more stay as they are. Without it they are rewritten, and the report says what they need.
+        constant_weights: take weights that are inputs of the model too, so that whoever runs it may replace them, as
+            constants; the result has no such inputs. Some exporters list every weight so.
 
     Raises:
         UsageError: an unknown goal, runtime or profile, a profile beside a goal, `inputs` or `smallest` that fit no
@@ -130,6 +134,8 @@ def rewrite(
             raise UsageError("`lift` is for ONNX models: export the module with torch.onnx.export first")
         if smallest:
             raise UsageError("`smallest` is for ONNX models: a module runs shorter inputs as it did before")
+        if constant_weights:
+            raise UsageError("`constant_weights` is for ONNX models: a module's weights stay its parameters")
         settings: dict[str, Any] = {"threads": threads, "inputs": inputs, "growth": growth, "clock": clock}
         return rewrite_module(model, goal, runtime=runtime or "torch", **settings)
     if profile is not None and goal != "fastest":
@@ -138,6 +144,8 @@ def rewrite(
         raise UsageError("`lift` belongs to goal 'lr': give both")
     device = None if profile is None else read_profile(profile)
     given = load(model, apart=True)
+    if constant_weights:
+        given = with_constant_weights(given)
     original, name = inlined(given), "the model" if isinstance(model, ModelProto) else str(model)
     refuse_nan(original, name)
     if goal == "fastest":  # a profile's goal, too: what is timed, or held against its conversion, must run

@@ -140,7 +140,7 @@ def _time(a: Alternative, near: Neighbourhood, clock: Clock, known: Values, ir_v
     original = next(iter(twins), "as it is: " + " ".join(node.op_type for node in a.nodes))
     forms = [form for form in a.forms if form.name not in twins]
     names = [original, *(form.name for form in forms)]
-    shapes = {name: [list(known[name][0]), str(known[name][1])] for name in near.inputs}
+    shapes = {name: [list(known[name].shape), str(known[name].dtype)] for name in near.inputs}
     operators = [node.op_type for node in near.model.graph.node if node.output[0] not in {n.output[0] for n in a.nodes}]
     written = {f.name: sorted(str(w.shape) for w in f.weights.values() if w.dtype.kind == "f") for f in a.forms}
     question = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from subpixel.errors import InputError, UsageError
@@ -15,8 +17,32 @@ from subpixel.rewriting.choice.clock import Feeds, noise
 from subpixel.rewriting.graph.view import View, subgraphs
 from subpixel.runtime.onnxruntime_options import session_options
 
-Values = dict[str, tuple[tuple[int, ...], np.dtype[np.generic]]]
-"""Shape and type by value name, for one set of inputs."""
+FEW = 4096
+"""Numbers at most of a value that is remembered as it was."""
+
+
+class Value(NamedTuple):
+    """What a value inside a model was for one set of inputs.
+
+    Attributes:
+        shape: of the tensor.
+        dtype: its type.
+        numbers: the tensor itself where it says how others are computed (a target shape, indices, a condition) rather
+            than being a map: integers and truth values, `FEW` at most.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    numbers: NDArray[Any] | None = None
+
+    @classmethod
+    def of(cls, x: NDArray[Any]) -> Value:
+        """What is remembered of a tensor."""
+        return cls(x.shape, x.dtype, x if x.dtype.kind in "iub" and x.size <= FEW else None)
+
+
+Values = dict[str, Value]
+"""By value name, for one set of inputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +53,11 @@ class Neighbourhood:
     inputs: tuple[str, ...]
 
     def feeds(self, values: Values) -> Feeds:
-        """Noise of the real shapes."""
-        return {name: noise(*values[name]) for name in self.inputs}
+        """Noise of the real shapes; shapes, indices and conditions as they were, which noise would make nonsense of."""
+        return {
+            name: noise(value.shape, value.dtype) if value.numbers is None else value.numbers
+            for name, value in ((name, values[name]) for name in self.inputs)
+        }
 
 
 def around(
@@ -74,8 +103,9 @@ def around(
 def with_types(model: ModelProto, values: Values) -> ModelProto:
     """The model with the types of its inputs written in."""
     for value in model.graph.input:
-        shape, dtype = values[value.name]
-        value.CopyFrom(helper.make_tensor_value_info(value.name, helper.np_dtype_to_tensor_dtype(dtype), shape))
+        was = values[value.name]
+        dtype = helper.np_dtype_to_tensor_dtype(was.dtype)
+        value.CopyFrom(helper.make_tensor_value_info(value.name, dtype, was.shape))
     return model
 
 
@@ -131,7 +161,7 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
 
 
 def values_of(model: ModelProto, names: Sequence[str], feeds: Feeds) -> Values:
-    """Shapes and types of values inside the model, found by running it once.
+    """What values inside the model are, found by running it once.
 
     Raises:
         InputError: onnxruntime does not run the model.
@@ -149,6 +179,4 @@ def values_of(model: ModelProto, names: Sequence[str], feeds: Feeds) -> Values:
     except Exception as error:  # onnxruntime's exceptions share no class but Exception
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"onnxruntime does not run the model, so nothing can be timed: {reason}") from error
-    values: Values = {name: (x.shape, x.dtype) for name, x in feeds.items()}
-    values.update({name: (x.shape, x.dtype) for name, x in zip(inner, found, strict=True)})
-    return values
+    return {name: Value.of(x) for name, x in [*feeds.items(), *zip(inner, found, strict=True)]}

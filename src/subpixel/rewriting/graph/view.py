@@ -178,6 +178,19 @@ def overridable_of(model: ModelProto) -> frozenset[str]:
     return frozenset(t.name for t in model.graph.initializer) & {value.name for value in model.graph.input}
 
 
+def with_constant_weights(model: ModelProto) -> ModelProto:
+    """A copy in which no initializer is an input too, so that nobody can replace it: what exporters that list every
+    weight among the inputs mean.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    named = {t.name for t in copy.graph.initializer}
+    inputs = [value for value in copy.graph.input if value.name not in named]
+    del copy.graph.input[:]
+    copy.graph.input.extend(inputs)
+    return copy
+
+
 def _constant_of(node: NodeProto) -> NDArray[Any] | None:
     for a in node.attribute:
         if a.name == "value":

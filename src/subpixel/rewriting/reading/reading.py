@@ -69,7 +69,7 @@ def weight_of(view: View, name: str, what: str) -> NDArray[Any]:
     if value is None:
         if view.is_quantised(name):
             raise Refusal(f"its {what} is quantised (DequantizeLinear): composed kernels would need new scales")
-        raise Refusal(f"its {what} {name!r} {_why(view, name)}")
+        raise Refusal(f"its {what} {name!r} {not_constant(view, name)}")
     if value.dtype.kind != "f":
         raise Refusal(f"its {what} has type {value.dtype}, not a floating-point one")
     if not are_finite(value):
@@ -85,13 +85,14 @@ def integers_of(view: View, name: str, what: str) -> list[int]:
     """
     value = view.constant(name)
     if value is None:
-        raise Refusal(f"its {what} {name!r} {_why(view, name)}")
+        raise Refusal(f"its {what} {name!r} {not_constant(view, name)}")
     if value.dtype.kind not in "iu":
         raise Refusal(f"its {what} has type {value.dtype}, not an integer one")
     return [int(v) for v in value.reshape(-1)]
 
 
-def _why(view: View, name: str) -> str:
+def not_constant(view: View, name: str) -> str:
+    """Why an input that should be constant is not, to go on with after its name."""
     if view.is_overridable(name):
-        return "is an input of the model too: whoever runs it may replace it"
+        return "is an input of the model too: whoever runs it may replace it, unless constant_weights is asked for"
     return "is computed, not constant"

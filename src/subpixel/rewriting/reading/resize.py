@@ -8,7 +8,7 @@ from onnx import NodeProto
 from subpixel.algebra import Resize, nearest_offset
 from subpixel.rewriting.graph.sizes import dims_of, evaluate
 from subpixel.rewriting.graph.view import View
-from subpixel.rewriting.reading.reading import Attributes, Reading, inputs_of
+from subpixel.rewriting.reading.reading import Attributes, Reading, inputs_of, not_constant
 from subpixel.rewriting.refusal import Refusal
 
 _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
@@ -100,7 +100,7 @@ def _factor(
     if scales:
         value = view.constant(scales)
         if value is None:
-            raise Refusal(f"its scales {scales!r} are computed, or an input of the model, not constant")
+            raise Refusal(f"its scales value {scales!r} {not_constant(view, scales)}")
         if value.size:
             return _spread(_whole(value), axes, dims), False
     if not sizes:

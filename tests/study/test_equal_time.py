@@ -10,7 +10,8 @@ from subpixel.errors import InputError
 from subpixel.models.random_weights import random_weights
 from subpixel.study import equal_time
 from subpixel.study.equal_time import BLOCK, CONFIRMED, SLACK, Clock, curve, study_equal_time, widest_as_fast
-from subpixel.study.families import FAMILIES, build, widths_of
+from subpixel.study.families import build, widths_of
+from subpixel.study.glossary import FAMILIES
 from subpixel.study.plan import budget_of
 from subpixel.study.settings import BudgetSettings
 

@@ -5,7 +5,8 @@ import pytest
 
 from subpixel.models.network import Convolution, Interpolation, TransposedConvolution
 from subpixel.models.onnx_graph import onnx_graph
-from subpixel.study.families import AT_HR, AT_LR, FAMILIES, LAYERS, TOLERANCE, build, of_budget, of_weights, widths_of
+from subpixel.study.families import LAYERS, TOLERANCE, build, of_budget, of_weights, widths_of
+from subpixel.study.glossary import AT_HR, AT_LR, FAMILIES
 from subpixel.study.plan import CONTROLS, Run, budget_of, network_of, plan
 from subpixel.study.settings import BudgetSettings
 

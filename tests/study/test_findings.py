@@ -5,12 +5,12 @@ import re
 
 from study.planted import lines_of
 from subpixel.study.comparing import Place, compare
-from subpixel.study.families import FAMILIES
 from subpixel.study.findings import findings, write_findings
 from subpixel.study.findings.budget import about_rates
 from subpixel.study.findings.initialisation import about_starts
 from subpixel.study.findings.power import about_power
 from subpixel.study.findings.speed import about_speed
+from subpixel.study.glossary import FAMILIES
 from subpixel.study.settings import BudgetSettings
 
 SETTINGS = BudgetSettings(maps=(2, 3, 4), seeds=3, rates=(0.01,))

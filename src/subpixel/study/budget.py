@@ -65,7 +65,7 @@ def study_budget(
         match: "macs" for equal multiplications with the controls, "time" for equal time on every runtime.
         settings: default: the full study's.
         threads: of PyTorch; a run is the same on any machine only for equal threads.
-        drawn: which pictures are computed ones (`subpixel.study.drawn.LEARNING`, `JUDGING`); stands in each line.
+        drawn: which pictures are computed ones (`subpixel.study.glossary.LEARNING`, `JUDGING`); stands in each line.
         shown: is called with a line of text after each run.
 
     Raises:

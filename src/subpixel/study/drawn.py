@@ -14,8 +14,6 @@ from subpixel.media.writing import write_picture
 
 FINER = 3
 """Drawn so many times larger and shrunk, so that edges lie anywhere between pixels."""
-LEARNING, JUDGING = "learning", "judging"
-"""What computed pictures can stand in for; a line's `drawn` lists the ones that they stood in for."""
 LEARNT, HELD_OUT, JUDGED = 12, 2, 8
 SIDE = 180
 

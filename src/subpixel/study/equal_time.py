@@ -19,7 +19,8 @@ from subpixel.models.onnx_graph import onnx_graph
 from subpixel.models.random_weights import random_weights
 from subpixel.progress import Progress
 from subpixel.runtime.session import Session, installed, open_session
-from subpixel.study.families import FAMILIES, LAYERS, build
+from subpixel.study.families import LAYERS, build
+from subpixel.study.glossary import FAMILIES
 from subpixel.study.results import Line, ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
 from subpixel.study.settings import BudgetSettings

@@ -72,31 +72,28 @@ def _resize_last(r: int, widths: Widths, kernels: Widths) -> list[Step]:
     return [*body, Repetition(r), last]
 
 
-FAMILIES: dict[str, tuple[Callable[[int, Widths, Widths], list[Step]], str]] = {
-    "nearest-first": (_nearest_first, "nearest neighbour, then convolutions at HR"),
-    "bicubic-first": (_bicubic_first, "bicubic interpolation, then convolutions at HR"),
-    "deconvolution-first": (_deconvolution_first, "a deconvolution of 3r × 3r taps, then convolutions at HR"),
-    "deconvolution-last": (_deconvolution_last, "convolutions at LR, then a deconvolution of 3r × 3r taps"),
-    "shuffle-last": (_shuffle_last, "convolutions at LR, the last of r² maps, then periodic shuffling"),
-    "resize-last": (_resize_last, "convolutions at LR, nearest neighbour, then one convolution at HR"),
+_STEPS: dict[str, Callable[[int, Widths, Widths], list[Step]]] = {
+    "nearest-first": _nearest_first,
+    "bicubic-first": _bicubic_first,
+    "deconvolution-first": _deconvolution_first,
+    "deconvolution-last": _deconvolution_last,
+    "shuffle-last": _shuffle_last,
+    "resize-last": _resize_last,
 }
-"""Name to (steps of it, what it is); the first three compute at HR, the last three at LR."""
-
-AT_HR = ("nearest-first", "bicubic-first", "deconvolution-first")
-AT_LR = ("deconvolution-last", "shuffle-last", "resize-last")
+"""What is learnt of each family of `glossary.FAMILIES`."""
 
 
 def build(family: str, scale: int, widths: Widths, kernels: Widths | None = None) -> Network:
     """The network of a family.
 
     Args:
-        family: a name in `FAMILIES`.
+        family: a name in `glossary.FAMILIES`.
         scale: r.
         widths: maps of each layer but the last.
         kernels: taps of each layer at its own resolution; 3 for all by default.
     """
     kernels = kernels or (3,) * (len(widths) + 1)
-    steps = FAMILIES[family][0](scale, widths, kernels)
+    steps = _STEPS[family](scale, widths, kernels)
     skip: list[Step] = [Remember("lr"), Interpolation(scale), Remember("bicubic"), Recall("lr")]
     return Network(family, scale, (*skip, *steps, AddRemembered("bicubic")))
 

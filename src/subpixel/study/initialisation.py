@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from subpixel.progress import Progress
 from subpixel.study.families import LAYERS, build, of_budget, widths_of
+from subpixel.study.glossary import STARTS
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from subpixel.study.learning.fit import StudyData
 
 FILE = "initialisation.jsonl"
-START_NAMES = ("random", "icnr", "resize")
 RATE = 1e-2
 FULL = replace(BudgetSettings(), steps=2000)
 """The recipe of the study of the budget, its middle budget, for fewer steps."""
@@ -44,7 +44,7 @@ def study_initialisation(
     for scale in scales:
         missing = [
             (key_of(scale, start, seed), start, seed)
-            for seed, start in product(range(settings.seeds), START_NAMES)
+            for seed, start in product(range(settings.seeds), STARTS)
             if key_of(scale, start, seed) not in results
         ]
         if not missing:
@@ -90,7 +90,7 @@ def summary(line: Line) -> str:
 
 def _make(start: str, seed: int, data: "StudyData", settings: BudgetSettings) -> Line:
     from subpixel.study.learning.fit import error, fit
-    from subpixel.study.learning.starts import STARTS, checkerboard, draw
+    from subpixel.study.learning.starts import checkerboard, draw
 
     scale = data.scale
     macs = build("nearest-first", scale, (settings.middle,) * (LAYERS - 1)).macs_per_lr_pixel

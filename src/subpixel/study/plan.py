@@ -8,23 +8,13 @@ from dataclasses import dataclass
 
 from subpixel.models.network import Network
 from subpixel.study.equal_time import RUNTIMES
-from subpixel.study.families import FAMILIES, LAYERS, build, of_budget, of_weights, widths_of
+from subpixel.study.families import LAYERS, build, of_budget, of_weights, widths_of
+from subpixel.study.glossary import CONTROLS, FAMILIES
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
 
 TIMED = "equal-ms-"
 """What a matching begins with where time is equal; the runtime follows."""
-
-CONTROLS = {
-    "equal-weights": "shuffle-last with as few weights as nearest-first has: what fewer weights alone explain",
-    "equal-receptive-field": "shuffle-last of 3-1-1-1 taps, which sees no more LR pixels than nearest-first does,"
-    " at equal multiplications: what the receptive field alone explains",
-    "tied-phases": "nearest-first lifted to LR space (law A9): r² times the maps, tied so that they compute the HR"
-    " network; what the LR form alone explains",
-    "untied-phases": "the same LR network with every weight free: what tying costs, at up to r² times the"
-    " multiplications",
-}
-"""Runs beside the families, at the middle budget, that separate the causes."""
 
 LONGER = ("nearest-first", "shuffle-last")
 """The families of which one run, at the middle budget, learns for more steps."""

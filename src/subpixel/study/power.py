@@ -6,7 +6,8 @@ from pathlib import Path
 
 from subpixel.models.network import Network
 from subpixel.progress import Progress
-from subpixel.study.families import FAMILIES, LAYERS, build, of_budget, widths_of
+from subpixel.study.families import LAYERS, build, of_budget, widths_of
+from subpixel.study.glossary import FAMILIES, TEACHERS
 from subpixel.study.lifting import all_checks, check_one
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.resuming import refuse_others
@@ -37,12 +38,6 @@ class PowerSettings:
 
 QUICK = PowerSettings(networks=6, maps=2, seeds=1, steps=150, points=3, draws=500)
 
-TEACHERS = {
-    "one layer": "one LR convolution of 3 × 3 taps with a random kernel for each phase, then the shuffle: within"
-    " everybody's receptive field",
-    "deep": "a random LR network of the student's own size, untied phases: LR convolutions, then the shuffle",
-}
-"""The functions to be fitted."""
 TEACHER_SEED = 7
 
 

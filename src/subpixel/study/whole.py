@@ -6,8 +6,9 @@ from typing import Any
 
 from subpixel.study import initialisation, power, speed
 from subpixel.study.budget import study_budget
-from subpixel.study.drawn import JUDGING, LEARNING, write_drawn
+from subpixel.study.drawn import write_drawn
 from subpixel.study.findings import write_findings_of
+from subpixel.study.glossary import JUDGING, LEARNING
 from subpixel.study.plan import MATCHES
 from subpixel.study.settings import QUICK, BudgetSettings
 

@@ -7,9 +7,9 @@ from typing import Any
 from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.equal_time import RUNTIMES
-from subpixel.study.families import AT_HR, FAMILIES
 from subpixel.study.findings.sentence import Sentence, ending
-from subpixel.study.plan import CONTROLS, LONGER, TIMED, budget_of, missing_runs, plan
+from subpixel.study.glossary import AT_HR, CONTROLS, FAMILIES
+from subpixel.study.plan import LONGER, TIMED, budget_of, missing_runs, plan
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
 

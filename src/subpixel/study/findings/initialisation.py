@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from subpixel.study.comparing import Comparison, Verdict, compare
 from subpixel.study.findings.sentence import Sentence, ending
+from subpixel.study.glossary import STARTS
 from subpixel.study.results import Line
 from subpixel.study.statistics import interval
 
@@ -17,8 +18,7 @@ def about_starts(lines: Sequence[Line], scales: Sequence[int]) -> list[Sentence]
     sentences = []
     for scale in scales:
         by_start = {
-            start: [line for line in lines if (line["scale"], line["start"]) == (scale, start)]
-            for start in ("random", "icnr", "resize")
+            start: [line for line in lines if (line["scale"], line["start"]) == (scale, start)] for start in STARTS
         }
         sentences += [_at_the_start(by_start, scale), _after(by_start, scale)]
         for rival, what in (("resize", "resize-convolution"), ("random", "a random start")):

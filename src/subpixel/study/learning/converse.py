@@ -96,7 +96,7 @@ def residual(module: NetworkModule, mean: list[torch.Tensor], teacher: NetworkMo
     inside = (..., slice(border, -border), slice(border, -border))
     with torch.no_grad():
         left = torch.func.functional_call(module, weights, (x,)) - teacher(x)
-        return round(float(left[inside].square().mean() / learnt_part(teacher, x)[inside].square().mean()), 6)
+        return _rounded(left[inside].square().mean() / learnt_part(teacher, x)[inside].square().mean())
 
 
 def floor_of(student: Network, teacher: NetworkModule, *, draws: int = 4000) -> tuple[float, float]:
@@ -127,7 +127,12 @@ def floor_of(student: Network, teacher: NetworkModule, *, draws: int = 4000) -> 
                 total += t.square().double().numpy()
     floor = left.sum() / total.sum()
     spread = (left - floor * total).std(ddof=1) / draws**0.5 / total.mean()
-    return round(float(floor), 6), round(float(spread), 6)
+    return _rounded(floor), _rounded(spread)
+
+
+def _rounded(value: "torch.Tensor | np.floating[Any]") -> float:
+    """To six significant digits: a residual of a millionth is no nought."""
+    return float(f"{float(value):.6g}")
 
 
 def _around(middle: int, window: tuple[int, int]) -> slice:

@@ -11,11 +11,6 @@ from subpixel.models.network import Convolution, Network
 from subpixel.study.families import build
 from subpixel.train.initialise import initialise
 
-STARTS = {
-    "random": "He's normal for every phase of the layer before the shuffle",
-    "icnr": "one kernel for all phases (Aitken et al. 2017)",
-    "resize": "nearest neighbour, then a convolution, in place of convolution and shuffle",
-}
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 NOISE = 4 / 255
 SIDE = 64

@@ -1,23 +1,20 @@
-"""How families, controls and forms are called and drawn on the page."""
+"""How families, controls, starts and forms are drawn on the page, and in which order they stand."""
 
 from __future__ import annotations
 
-FAMILIES: dict[str, tuple[int, str]] = {
-    "shuffle-last": (0, "LR convolutions, then a shuffle"),
-    "deconvolution-last": (2, "LR convolutions, then a deconvolution"),
-    "resize-last": (4, "LR convolutions, then nearest neighbour and one HR convolution"),
-    "nearest-first": (1, "nearest neighbour, then HR convolutions"),
-    "bicubic-first": (3, "bicubic interpolation, then HR convolutions"),
-    "deconvolution-first": (5, "a deconvolution, then HR convolutions"),
-}
-"""Name to (colour and sign, what it is); those that compute at LR first."""
+from subpixel.study import glossary
 
-CONTROLS: dict[str, tuple[int, str]] = {
-    "equal-weights": (6, "shuffle-last with as few weights as nearest-first has"),
-    "equal-receptive-field": (7, "shuffle-last that sees no more LR pixels than nearest-first does"),
-    "tied-phases": (1, "nearest-first as an LR network, its phases tied"),
-    "untied-phases": (2, "the same LR network, every weight free: more multiplications"),
+FAMILIES = {
+    "shuffle-last": 0,
+    "deconvolution-last": 2,
+    "resize-last": 4,
+    "nearest-first": 1,
+    "bicubic-first": 3,
+    "deconvolution-first": 5,
 }
+"""Name to colour and sign; those that compute at LR first."""
+CONTROLS = {"equal-weights": 6, "equal-receptive-field": 7, "tied-phases": 1, "untied-phases": 2}
+STARTS = {"random": 1, "icnr": 0, "resize": 2}
 
 FORMS: dict[str, tuple[str, str]] = {
     "lr-shuffle": ("S", "LR convolution + shuffle"),
@@ -26,15 +23,21 @@ FORMS: dict[str, tuple[str, str]] = {
 }
 """Name to (letter on the map, what it is), in the order of their colours."""
 
-AT_HR = ("nearest-first", "bicubic-first", "deconvolution-first", "tied-phases")
+DASHED = (*glossary.AT_HR, "tied-phases")
+"""What computes at HR; tied phases compute what the HR network does."""
 
 
 def style_of(name: str) -> int:
     """Colour and sign; of a name that this version does not know, the eighth."""
-    return {**CONTROLS, **FAMILIES}.get(name, (7, ""))[0]
+    return {**CONTROLS, **FAMILIES}.get(name, 7)
 
 
 def in_order(names: list[str]) -> list[str]:
     """Known names in their order, then the others as they come, each once."""
     known = [*FAMILIES, *CONTROLS]
     return sorted(dict.fromkeys(names), key=lambda name: known.index(name) if name in known else len(known))
+
+
+def described(words: dict[str, str], order: dict[str, int]) -> str:
+    """A list of names and what each is, in the page's order."""
+    return f"<ul>{''.join(f'<li><b>{name}</b>: {words[name]}</li>' for name in order)}</ul>"

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.errors import InputError
+from subpixel.study.glossary import JUDGING, LEARNING
 from subpixel.study.strict_json import parse
 
 Line = dict[str, Any]
-
-LEARNING, JUDGING = "learning", "judging"
-"""What `drawn` of a line may list."""
 
 
 @dataclass(frozen=True)

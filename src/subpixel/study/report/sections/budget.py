@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
+from subpixel.study import glossary
 from subpixel.study.report.drawing import Drawing
-from subpixel.study.report.families import AT_HR, FAMILIES, in_order, style_of
+from subpixel.study.report.families import DASHED, FAMILIES, described, in_order, style_of
 from subpixel.study.report.markup import details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
@@ -21,9 +22,8 @@ def budget(results: Results) -> str:
     """One part for each scale."""
     cells: list[Cell] = results.findings["cells"] if results.findings else []
     parts = ['<h2 id="budget">Six families at equal cost</h2>']
-    items = "".join(f"<li><b>{name}</b>: {what}</li>" for name, (_, what) in FAMILIES.items())
     parts.append(
-        f"<ul>{items}</ul>"
+        described(glossary.FAMILIES, FAMILIES)
         + paragraphs(
             "All have four layers of 3×3 taps and add the bicubic interpolation of the input to their result. PSNR is"
             " of Y under the papers' protocol, the mean over all benchmark pictures unless a set is named; bars are "
@@ -77,7 +77,7 @@ def _series(name: str, cells: Sequence[Cell], x: Callable[[Cell], float]) -> Ser
     points = [
         Point(x(cell), cell["psnr"][ALL]["mean"], cell["psnr"][ALL]["low"], cell["psnr"][ALL]["high"]) for cell in cells
     ]
-    return Series(name, style_of(name), sorted(points, key=lambda point: point.x), dashed=name in AT_HR)
+    return Series(name, style_of(name), sorted(points, key=lambda point: point.x), dashed=name in DASHED)
 
 
 def _plot(name: str, title: str, cells: list[Cell], key: str, label: str) -> Drawing:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from subpixel.study.report.families import CONTROLS, in_order, style_of
+from subpixel.study import glossary
+from subpixel.study.report.families import CONTROLS, described, in_order, style_of
 from subpixel.study.report.markup import figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, rows
 from subpixel.study.report.results import Results
@@ -16,13 +17,12 @@ def causes(results: Results) -> str:
     cells: list[dict[str, Any]] = results.findings["cells"] if results.findings else []
     controls = [cell for cell in cells if cell["matching"] == "control"]
     parts = ['<h2 id="causes">Which cause is it?</h2>']
-    items = "".join(f"<li><b>{name}</b>: {what}</li>" for name, (_, what) in CONTROLS.items())
     parts.append(
         paragraphs(
             "At equal multiplications the LR network has more weights and a wider receptive field, and it is another "
             "network. These controls hold one of them still, at the middle budget:"
         )
-        + f"<ul>{items}</ul>"
+        + described(glossary.CONTROLS, CONTROLS)
     )
     if not controls:
         return "".join(parts) + paragraphs("No runs of the controls yet.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from subpixel.study.report.drawing import Drawing
-from subpixel.study.report.families import AT_HR, in_order, style_of
+from subpixel.study.report.families import DASHED, in_order, style_of
 from subpixel.study.report.plots.series import Point, Series, plot
 
 
@@ -43,7 +43,7 @@ def _panel(lines: list[dict[str, Any]], scale: int, budget: int, matching: str) 
     for name in in_order([line["family"] for line in lines]):
         points = mean_curve([line["curve"] for line in lines if line["family"] == name])
         if points:
-            series.append(Series(name, style_of(name), points, dashed=name in AT_HR, signs=False))
+            series.append(Series(name, style_of(name), points, dashed=name in DASHED, signs=False))
     if not series:
         return None
     ends = sorted(((one.points[-1].y, one.name, last_gain(one.points)) for one in series), reverse=True)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from subpixel.study import glossary
 from subpixel.study.report.drawing import Drawing
+from subpixel.study.report.families import STARTS, described
 from subpixel.study.report.markup import figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
-
-STARTS = {
-    "random": (1, "every weight of the last layer drawn by itself"),
-    "icnr": (0, "ICNR: one kernel drawn and repeated for all phases (law A13)"),
-    "resize": (2, "resize-convolution: nearest neighbour, then a convolution"),
-}
 
 
 def initialisation(results: Results) -> str:
@@ -22,16 +18,15 @@ def initialisation(results: Results) -> str:
     lines = results.initialisation
     if not lines:
         return head + paragraphs("No results yet.")
-    items = "".join(f"<li><b>{name}</b>: {what}</li>" for name, (_, what) in STARTS.items())
     parts = [
         head,
         paragraphs(
             "On a flat picture a layer with a shuffle may answer differently in each phase: a checkerboard. Aitken et"
             " al. (2017) report that ICNR starts without one and ends with a lower error than resize-convolution."
         ),
-        f"<ul>{items}</ul>",
+        described(glossary.STARTS, STARTS),
     ]
-    shown = [Series(name, style, signs=False) for name, (style, _) in STARTS.items()]
+    shown = [Series(name, style, signs=False) for name, style in STARTS.items()]
     parts.append(legend(shown))
     drawings = []
     for scale in sorted({line["scale"] for line in lines}):
@@ -46,7 +41,7 @@ def initialisation(results: Results) -> str:
 
 def _spectrum(lines: list[dict[str, Any]], scale: int, when: str) -> Drawing:
     series, said = [], []
-    for name, (style, _) in STARTS.items():
+    for name, style in STARTS.items():
         runs = [line for line in lines if line["start"] == name and "spectrum" in line[when]]
         if not runs:
             continue

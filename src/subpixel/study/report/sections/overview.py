@@ -7,8 +7,9 @@ from collections import Counter
 from html import escape
 from typing import Any
 
+from subpixel.study.glossary import JUDGING, LEARNING
 from subpixel.study.report.markup import counted, details, missing, paragraphs
-from subpixel.study.report.results import JUDGING, LEARNING, Results
+from subpixel.study.report.results import Results
 
 PARTS = {
     "budget": "Equal cost",

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from subpixel.study.report.drawing import Drawing
-from subpixel.study.report.families import AT_HR, in_order, style_of
+from subpixel.study.report.families import DASHED, in_order, style_of
 from subpixel.study.report.markup import counted, details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
@@ -86,7 +86,7 @@ def _converse(lines: list[dict[str, Any]], sentences: list[dict[str, Any]]) -> l
         f"<ul>{items}</ul>" if items else "",
     ]
     names = in_order([line["student"] for line in lines])
-    shown = [Series(name, style_of(name), dashed=name in AT_HR, signs=False) for name in names]
+    shown = [Series(name, style_of(name), dashed=name in DASHED, signs=False) for name in names]
     drawings: list[Drawing] = []
     body = []
     cases = dict.fromkeys((line["scale"], line["teacher"]) for line in lines)
@@ -138,7 +138,7 @@ def _left(runs: list[dict[str, Any]], left: list[float]) -> tuple[str, ...]:
 
 
 def _residual(value: float) -> str:
-    """Residuals are stored to six places: one of 0 is small, not nothing."""
+    """The first lines hold six places: a residual of 0 there is small, not nothing."""
     return f"{value:.2e}" if value else "0.000000"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from subpixel.study import budget, equal_time, initialisation, power, speed
 from subpixel.study.findings import write_findings_of
+from subpixel.study.glossary import CONTROLS, FAMILIES
 from subpixel.study.results import ResultFile
 from subpixel.study.settings import BudgetSettings
 
@@ -29,6 +30,12 @@ def test_the_findings_are_those_of_the_committed_results(tmp_path):
     committed = json.loads((DOCS / "study" / "findings.json").read_text())
     assert made["missing"] == committed["missing"]
     assert [one["text"] for one in made["sentences"]] == [one["text"] for one in committed["sentences"]]
+
+
+def test_the_tables_of_names_are_the_glossarys():
+    text = (DOCS / "study.md").read_text()
+    rows = [line for line in text.partition("## What it found")[0].splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{name}` | {what} |" for name, what in (*FAMILIES.items(), *CONTROLS.items())]
 
 
 def test_no_run_is_there_twice_and_all_share_one_recipe():

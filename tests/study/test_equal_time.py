@@ -9,10 +9,19 @@ from subpixel.cli import cli
 from subpixel.errors import InputError
 from subpixel.models.random_weights import random_weights
 from subpixel.study import equal_time
-from subpixel.study.equal_time import BLOCK, CONFIRMED, SLACK, Clock, curve, study_equal_time, widest_as_fast
+from subpixel.study.equal_time import (
+    BLOCK,
+    CONFIRMED,
+    SLACK,
+    Clock,
+    curve,
+    study_equal_time,
+    time_equal_macs,
+    widest_as_fast,
+)
 from subpixel.study.families import build, widths_of
 from subpixel.study.glossary import FAMILIES
-from subpixel.study.plan import budget_of
+from subpixel.study.plan import Run, budget_of, network_of
 from subpixel.study.settings import BudgetSettings
 
 TIMED = BudgetSettings(maps=(2, 3), time_size=(16, 12), time_rounds=3)
@@ -88,7 +97,7 @@ def test_what_is_too_slow_at_any_width_is_said_to_be(plant, tmp_path):
     found = study_equal_time(tmp_path, scales=(2,), settings=TIMED, shown=said.append)
     line = found.lines["x2/onnxruntime/2maps/bicubic-first"]
     assert (line["widths"], line["ratio"]) == ([1, 1, 1], 2.0)
-    assert sum("too slow at any width, one map takes 2.000" in one for one in said) == 2 * (len(FAMILIES) - 1)
+    assert sum("too slow at any width, one map a layer takes 2.000" in one for one in said) == 2 * (len(FAMILIES) - 1)
 
 
 def test_a_line_holds_its_interval_and_the_budgets_milliseconds_times_its_ratio(plant, tmp_path, monkeypatch):
@@ -141,15 +150,29 @@ def test_a_folder_measured_otherwise_is_refused(plant, tmp_path, monkeypatch):
     assert (tmp_path / equal_time.FILE).read_bytes() == made
 
 
+def test_networks_of_equal_multiplications_are_timed_beside_the_budget(plant, tmp_path):
+    ran = plant(lambda network, race: float(network.parameter_count))
+    found = time_equal_macs(tmp_path, scales=(3,), settings=TIMED)
+    assert len(found) == len(FAMILIES) * 2
+    assert [race[0] for race in ran] == [("nearest-first", 3), ("nearest-first", 2)]
+    line = found.lines["x3/onnxruntime/3maps/shuffle-last/equal-macs"]
+    network = network_of(Run(3, "equal-macs", 3, "shuffle-last", 0))  # the one that is trained
+    assert line["widths"] == list(widths_of(network))
+    assert line["ratio"] == round(network.parameter_count / budget_of(3, 3).parameter_count, 3)
+    before = found.path.read_bytes()
+    assert time_equal_macs(tmp_path, scales=(3,), settings=TIMED).path.read_bytes() == before
+    study_equal_time(tmp_path, scales=(3,), settings=TIMED)  # its own lines, in the same file
+    assert len(found.path.read_bytes().splitlines()) == 2 * len(found)
+
+
 def test_a_real_clock_and_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(equal_time, "RUNTIMES", ("onnxruntime",))
     monkeypatch.setattr(equal_time, "FAMILIES", {name: FAMILIES[name] for name in ("nearest-first", "shuffle-last")})
     arguments = ["study", "equal-time", "--quick", "--scale", "2", "-o", str(tmp_path), "--json"]
     done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     lines = json.loads(done.stdout)["networks"]
-    assert [line["key"] for line in lines] == [
-        "x2/onnxruntime/3maps/nearest-first", "x2/onnxruntime/3maps/shuffle-last",
-    ]  # fmt: skip
+    keys = [f"x2/onnxruntime/3maps/{name}" for name in ("nearest-first", "shuffle-last")]
+    assert [line["key"] for line in lines] == [*keys, *(f"{key}/equal-macs" for key in keys)]
     assert lines[1]["ratio_low"] <= lines[1]["ratio"] <= lines[1]["ratio_high"]
     assert lines[1]["ratio"] <= SLACK or lines[1]["widths"] == [1, 1, 1]
     assert not (tmp_path / "budget.jsonl").exists()

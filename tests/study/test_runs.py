@@ -24,7 +24,7 @@ from subpixel.models.module import NetworkModule  # noqa: E402
 from subpixel.models.network import Interpolation, Network  # noqa: E402
 from subpixel.study.families import build  # noqa: E402
 from subpixel.study.initialisation import study_initialisation  # noqa: E402
-from subpixel.study.learning.converse import fit_teacher, floor_of, teacher_of  # noqa: E402
+from subpixel.study.learning.converse import fit_teacher, floor_of, residual, teacher_of  # noqa: E402
 from subpixel.study.learning.fit import fit, judge, read_data  # noqa: E402
 from subpixel.study.learning.starts import checkerboard  # noqa: E402
 from subpixel.study.learning.starts import draw as draw_start  # noqa: E402
@@ -313,6 +313,14 @@ def test_a_student_of_the_teachers_kind_learns_what_another_cannot():
         for family, widths in (("shuffle-last", (3, 3, 3)), ("nearest-first", (2, 2, 2)))
     }
     assert left["shuffle-last"] < left["nearest-first"]
+
+
+def test_a_small_residual_is_not_nothing():
+    """To six significant digits, not places: a hundred thousandth off in every weight is no nought."""
+    teacher = teacher_of(build("shuffle-last", 2, (3, 3, 3)), 7)
+    left = residual(teacher, [weight.detach() * (1 + 1e-5) for weight in teacher.parameters()], teacher)
+    assert 1e-11 < left < 1e-8
+    assert left == float(f"{left:.6g}")
 
 
 def test_the_floor_is_what_a_receptive_field_cannot_see():

@@ -10,6 +10,7 @@ import numpy as np
 
 from subpixel.study.budget import describe
 from subpixel.study.findings import write_findings_of
+from subpixel.study.glossary import FAMILIES
 from subpixel.study.plan import budget_of, network_of, plan
 from subpixel.study.results import circumstances
 from subpixel.study.settings import BudgetSettings
@@ -32,6 +33,7 @@ def write_sample(folder: Path, scales: tuple[int, ...] = (3,), leave_out: str = 
     rng = np.random.default_rng(0)
     lines = [run_line(run, rng) for scale in scales for run in plan(scale, SETTINGS) if not run.key.endswith(leave_out)]
     write_lines(folder / "budget.jsonl", lines)
+    write_lines(folder / "equal_time.jsonl", equal_macs_times(scales))
     write_lines(folder / "power.jsonl", [*liftings(), *converses(rng)])
     write_lines(folder / "initialisation.jsonl", starts(rng))
     write_lines(folder / "speed.jsonl", layers(rng))
@@ -73,6 +75,25 @@ def run_line(run: Any, rng: np.random.Generator) -> dict[str, Any]:
         "threads": 1,
         **circumstances(),
     }
+
+
+def equal_macs_times(scales: tuple[int, ...]) -> list[dict[str, Any]]:
+    """On one runtime alone."""
+    return [
+        {
+            "key": f"x{scale}/onnxruntime/{maps}maps/{family}/equal-macs",
+            "matching": "equal-macs",
+            "scale": scale,
+            "runtime": "onnxruntime",
+            "budget": maps,
+            "family": family,
+            "ratio": {"nearest-first": 1.0, "bicubic-first": 1.02}.get(family, 0.5),
+            **circumstances(),
+        }
+        for scale in scales
+        for maps in SETTINGS.maps
+        for family in FAMILIES
+    ]
 
 
 _PICTURES = {"baby": 2.0, "bird": 1.0, "butterfly": -4.0, "head": 1.5, "woman": -0.5}

@@ -15,6 +15,7 @@ from subpixel.errors import InputError, OutputError
 from subpixel.study.report import write_report
 from subpixel.study.report.drawing import colours
 from subpixel.study.report.plots.axes import Scale, around
+from subpixel.study.report.results import FILES
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +84,7 @@ def test_a_family_that_diverged_is_named_with_its_step(folder, tmp_path):
     assert f"seed {seed} diverged at step 61" in text
 
 
-@pytest.mark.parametrize(
-    "name", ["budget.jsonl", "power.jsonl", "initialisation.jsonl", "speed.jsonl", "findings.json"]
-)
+@pytest.mark.parametrize("name", [*(f"{name}.jsonl" for name in FILES), "findings.json"])
 def test_a_file_that_is_not_there_is_missed(copy, tmp_path, name):
     (copy / name).unlink()
     text = text_of(copy, tmp_path)
@@ -96,7 +95,7 @@ def test_an_empty_folder_gives_the_note_and_says_what_is_missing(tmp_path):
     (tmp_path / "results").mkdir()
     text = text_of(tmp_path / "results", tmp_path)
     assert text.count("No results yet.") == 3
-    assert all(f"{name}.jsonl: no line of it" in text for name in ("budget", "power", "initialisation", "speed"))
+    assert all(f"{name}.jsonl: no line of it" in text for name in FILES)
 
 
 def test_computed_pictures_of_lines_that_do_not_say_are_those_of_the_studys_folder(copy, tmp_path):
@@ -188,9 +187,7 @@ def renamed(value, evil):
     return [renamed(one, evil) for one in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize(
-    "name", ["findings.json", "budget.jsonl", "power.jsonl", "initialisation.jsonl", "speed.jsonl"]
-)
+@pytest.mark.parametrize("name", ["findings.json", *(f"{name}.jsonl" for name in FILES)])
 def test_no_value_of_a_file_becomes_markup(folder, tmp_path, name):
     """Each value in turn: the page shows it as text, or the file is refused in a sentence."""
     evil = "\"'><img src=x>"
@@ -325,6 +322,43 @@ def test_each_family_stands_at_its_own_time_and_unequal_ones_are_named(copy, tmp
     assert text.count(">not equal<") == runtimes * len(budgets)
     assert "Not equal to the budget&#x27;s time: shuffle-last at" in text
     assert ">99.00<" not in text
+
+
+def row_of(text, caption, *begins):
+    """Cells of the row of a table that begins so."""
+    table = text[text.index(f'<table aria-label="{escape(caption, quote=True)}') :]
+    table = table[: table.index("</table>")]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall("<tr>(.*?)</tr>", table)]
+    return next(dict(zip(rows[0], row, strict=True)) for row in rows if row[: len(begins)] == list(begins))
+
+
+def test_pairs_of_unequal_time_are_marked_where_it_was_measured(copy, tmp_path):
+    """At equal multiplications too: networks of one count may take half the time."""
+    text = text_of(copy, tmp_path)
+    pairs = "×3, equal multiplications: paired differences over all pictures"
+    row = row_of(text, pairs, "shuffle-last less nearest-first", "4 maps")
+    assert row["time on onnxruntime, first over second"] == "0.50, not equal"
+    assert not any("openvino" in name for name in row)  # not measured
+    assert (
+        row_of(text, pairs, "shuffle-last less resize-last", "4 maps")["time on onnxruntime, first over second"]
+        == "1.00"
+    )
+    counts = "×3, equal multiplications. MACs"
+    assert row_of(text, counts, "bicubic-first", "3,240")["of the budget&#x27;s time, onnxruntime"] == "1.02"
+    lines = lines_of(copy, "budget")
+    for line in lines:
+        if line.get("ms") and line["family"] == "resize-last":
+            line["ratio"] = 1.25
+    write_lines(copy / "budget.jsonl", lines)
+    text = text_of(copy, tmp_path)
+    pairs = "×3, equal time on openvino: paired differences over all pictures"
+    row = row_of(text, pairs, "shuffle-last less resize-last", "4 maps")
+    assert row["time on openvino, first over second"] == "0.80, not equal"
+    write_lines(copy / "equal_time.jsonl", [x for x in lines_of(copy, "equal_time") if x["family"] != "nearest-first"])
+    row = row_of(
+        text_of(copy, tmp_path), "×3, equal multiplications: paired", "shuffle-last less nearest-first", "4 maps"
+    )
+    assert row["time on onnxruntime, first over second"] == "–"
 
 
 def test_the_same_files_give_the_same_page(folder, tmp_path):

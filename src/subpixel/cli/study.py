@@ -129,16 +129,18 @@ def budget(output: Path, scales: tuple[int, ...], match: str, quick: bool, as_js
 @threads_option
 @json_option
 def equal_time(output: Path, scales: tuple[int, ...], quick: bool, threads: int, as_json: bool) -> None:
-    """Find for each family the widest network that is as fast as the budget's, on every runtime, and train nothing.
+    """Find for each family the widest network that is as fast as the budget's, on every runtime, and train nothing;
+    then time the networks of equal multiplications.
 
     The results are lines of equal_time.jsonl in the output folder; `budget` goes on from them, on any machine, and
-    measures what is missing. The machine should have nothing else to do.
+    measures widths that are missing. The machine should have nothing else to do.
     """
-    from subpixel.study.equal_time import study_equal_time
+    from subpixel.study.equal_time import study_equal_time, time_equal_macs
     from subpixel.study.settings import QUICK, BudgetSettings
 
-    settings = QUICK if quick else BudgetSettings()
-    found = study_equal_time(output, scales=scales or SCALES, settings=settings, threads=threads, shown=on_stderr)
+    given: dict[str, Any] = {"settings": QUICK if quick else BudgetSettings(), "threads": threads, "shown": on_stderr}
+    study_equal_time(output, scales=scales or SCALES, **given)
+    found = time_equal_macs(output, scales=scales or SCALES, **given)
     _print({"networks": list(found)}, as_json, f"{len(found):,} networks")
 
 

@@ -6,20 +6,14 @@ stands the ratio of their times.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-
-import numpy as np
-from numpy.typing import NDArray
 
 from subpixel.models.network import Network
-from subpixel.models.onnx_graph import onnx_graph
-from subpixel.models.random_weights import random_weights
 from subpixel.progress import Progress
-from subpixel.runtime.session import Session, installed, open_session
-from subpixel.study.families import LAYERS, build
+from subpixel.runtime.session import installed
+from subpixel.study.clock import Clock
+from subpixel.study.families import LAYERS, build, of_budget, widths_of
 from subpixel.study.glossary import FAMILIES
 from subpixel.study.results import Line, ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
@@ -35,52 +29,9 @@ DOUBT = 1.15
 BLOCK = 16
 """Channels that runtimes compute at once, at most; so many widths in a row beyond `DOUBT` end the search."""
 WIDEST = 128
+EQUAL_MACS = "equal-macs"
 CONFIRMED = 25
 """Rounds, at least, of the measurement that is stored."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Times networks on one runtime.
-
-    Attributes:
-        runtime: of `RUNTIMES`.
-        size: width and height of the LR picture.
-        threads: of the runtime.
-    """
-
-    runtime: str
-    size: tuple[int, int]
-    threads: int
-
-    def quickest(self, network: Network) -> float:
-        """Milliseconds of the faster of two runs: they cannot be compared with what ran at another time but roughly."""
-        session, x = self._session(network), self._picture()
-        session.run(x)  # warms up
-        return 1e3 * min(_seconds(session, x) for _ in range(2))
-
-    def race(self, networks: Sequence[Network], rounds: int) -> tuple[list[list[float]], float]:
-        """Each network's times in units of the first's, round by round, and the first's median in milliseconds.
-
-        All run once a round, so that load falls on all alike.
-        """
-        sessions, x = [self._session(network) for network in networks], self._picture()
-        times = [[_seconds(session, x) for session in sessions] for _ in range(rounds + 1)][1:]  # the first warms up
-        ratios = [[once[at] / once[0] for once in times] for at in range(len(networks))]
-        return ratios, 1e3 * median(once[0] for once in times)
-
-    def _session(self, network: Network) -> Session:
-        graph = onnx_graph(network, random_weights(network))
-        return open_session(graph, runtime=self.runtime, threads=self.threads, precision="f32")
-
-    def _picture(self) -> NDArray[np.float32]:
-        return np.random.default_rng(0).random((1, 1, self.size[1], self.size[0]), np.float32)
-
-
-def _seconds(session: Session, x: NDArray[np.float32]) -> float:
-    start = perf_counter()
-    session.run(x)
-    return perf_counter() - start
 
 
 def curve(family: str, scale: int, clock: Clock, most: float) -> dict[int, float]:
@@ -152,7 +103,7 @@ def study_equal_time(
     """
     settings = settings or BudgetSettings()
     maps, rounds = settings.timed_maps, settings.time_rounds
-    results = ResultFile(output / FILE, needs=("widths", "ms", "ratio", "size", "threads", "processor"))
+    results = _open(output, settings, threads)
     wanted = [
         (scale, runtime, family, budget)
         for scale in scales
@@ -162,9 +113,8 @@ def study_equal_time(
         for budget in maps
         if key_of(scale, runtime, budget, family) not in results
     ]
-    ours: Line = {"size": list(settings.time_size), "threads": threads}
-    # Widths that are all there may be trained anywhere.
-    refuse_others(results, ours | {"processor": processor()} if wanted else ours, results.path)
+    if wanted:  # widths that are all there may be trained anywhere
+        _refuse_elsewhere(results)
     by_width: dict[tuple[int, str, str], dict[int, float]] = {}
     with Progress("study: widths of equal time", len(wanted), unit="networks") as progress:
         for scale, runtime, family, budget in wanted:
@@ -181,37 +131,84 @@ def study_equal_time(
                 width, ratio = widest_as_fast(family, reference, by_width[of], clock, rounds)
                 # Milliseconds of two races cannot be compared: the budget's, times the ratio within one, can.
                 ms = median(ratio) * results.lines[key_of(scale, runtime, budget, "nearest-first")]["ms"]
-            line = _line(scale, clock, budget, family, width, ratio, ms)
+            key, network = key_of(scale, runtime, budget, family), _of_width(family, scale, width)
+            line = {"key": key, "matching": "equal-time", "budget": budget, **_line(network, clock, ratio, ms)}
             results.add(line)
             shown(summary(line))
             progress.advance()
     return results
 
 
+def time_equal_macs(
+    output: Path,
+    *,
+    scales: Sequence[int] = (3, 2, 4),
+    settings: BudgetSettings | None = None,
+    threads: int = 1,
+    shown: Callable[[str], None] = lambda line: None,
+) -> ResultFile:
+    """Time the networks of equal multiplications beside the one that sets the budget, into the same file: how unequal
+    their times are. Nothing is trained by it; arguments and errors as `study_equal_time`'s."""
+    settings = settings or BudgetSettings()
+    results = _open(output, settings, threads)
+    wanted = [
+        (scale, runtime, budget)
+        for scale in scales
+        for runtime in RUNTIMES
+        if installed(runtime)
+        for budget in settings.timed_maps
+        if not all(key_of(scale, runtime, budget, family, EQUAL_MACS) in results for family in FAMILIES)
+    ]
+    if wanted:
+        _refuse_elsewhere(results)
+    with Progress("study: time at equal multiplications", len(wanted), unit="races") as progress:
+        for scale, runtime, budget in wanted:
+            clock = Clock(runtime, settings.time_size, threads)
+            reference = _of_width("nearest-first", scale, budget)
+            networks = [of_budget(family, scale, reference.macs_per_lr_pixel) for family in FAMILIES]
+            ratios, ms = clock.race([reference, *networks], max(settings.time_rounds, CONFIRMED))
+            for network, ratio in zip(networks, ratios[1:], strict=True):
+                key = key_of(scale, runtime, budget, network.name, EQUAL_MACS)
+                if key not in results:
+                    made = _line(network, clock, ratio, median(ratio) * ms)
+                    results.add({"key": key, "matching": EQUAL_MACS, "budget": budget, **made})
+                    shown(summary(results.lines[key]))
+            progress.advance()
+    return results
+
+
+def _open(output: Path, settings: BudgetSettings, threads: int) -> ResultFile:
+    results = ResultFile(output / FILE, needs=("widths", "ms", "ratio", "size", "threads", "processor"))
+    refuse_others(results, {"size": list(settings.time_size), "threads": threads}, results.path)
+    return results
+
+
+def _refuse_elsewhere(results: ResultFile) -> None:
+    refuse_others(results, {"processor": processor()}, results.path)
+
+
 def summary(line: Line) -> str:
     """A measured width in one line of text."""
-    width = line["widths"][0]
-    maps = "1 map" if width == 1 else f"{width} maps"
-    what = "too slow at any width, one map takes" if line["ratio"] > SLACK else f"{maps} a layer,"
+    maps = f"{' '.join(map(str, line['widths']))} maps"
+    too_slow = line["ratio"] > SLACK and line["matching"] != EQUAL_MACS
+    what = "too slow at any width, one map a layer takes" if too_slow else f"{maps},"
     between = f"{line['ratio_low']:.3f} to {line['ratio_high']:.3f}"
     return f"{line['key']}: {what} {line['ratio']:.3f} of the budget's time (95 % interval {between})"
 
 
-def key_of(scale: int, runtime: str, budget: int, family: str) -> str:
+def key_of(scale: int, runtime: str, budget: int, family: str, matching: str = "") -> str:
     """The key of a line of equal_time.jsonl; all lines of a file are of one size, number of threads and processor."""
-    return f"x{scale}/{runtime}/{budget}maps/{family}"
+    return f"x{scale}/{runtime}/{budget}maps/{family}" + (f"/{matching}" if matching else "")
 
 
-def _line(scale: int, clock: Clock, budget: int, family: str, width: int, ratio: Sequence[float], ms: float) -> Line:
+def _line(network: Network, clock: Clock, ratio: Sequence[float], ms: float) -> Line:
     low, high = median_interval(ratio)
     return {
-        "key": key_of(scale, clock.runtime, budget, family),
-        "scale": scale,
+        "scale": network.scale,
         "runtime": clock.runtime,
-        "budget": budget,
-        "family": family,
-        "widths": [width] * (LAYERS - 1),
-        "macs_per_lr_pixel": _of_width(family, scale, width).macs_per_lr_pixel,
+        "family": network.name,
+        "widths": list(widths_of(network)),
+        "macs_per_lr_pixel": network.macs_per_lr_pixel,
         "ratio": round(median(ratio), 3),
         "ratio_low": round(low, 3),
         "ratio_high": round(high, 3),

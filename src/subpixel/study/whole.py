@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from subpixel.study import initialisation, power, speed
+from subpixel.study import equal_time, initialisation, power, speed
 from subpixel.study.budget import study_budget
 from subpixel.study.drawn import write_drawn
 from subpixel.study.findings import write_findings_of
@@ -52,6 +52,9 @@ def study_everything(
         if not benchmarks:
             shown("no --benchmark was given: the networks are judged on computed pictures")
             benchmarks = (judge,)
+    timing: dict[str, Any] = {"scales": scales, "settings": settings, "threads": threads, "shown": shown}
+    equal_time.study_equal_time(output, **timing)  # first: another machine than the file's is refused before the work
+    equal_time.time_equal_macs(output, **timing)
     power.study_power(output, scales=scales, settings=power.QUICK if quick else None, threads=threads, shown=shown)
     speed.study_speed(output, points=speed.grid(quick), threads=threads, rounds=3 if quick else 7, shown=shown)
     given: dict[str, Any] = {"pictures": pictures, "held_out": held_out, "threads": threads, "shown": shown}

@@ -11,6 +11,8 @@ from subpixel.study.glossary import JUDGING, LEARNING
 from subpixel.study.strict_json import parse
 
 Line = dict[str, Any]
+FILES = ("budget", "equal_time", "power", "initialisation", "speed")
+"""Of lines, without their ending."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,10 @@ class Results:
     power: list[Line] = field(default_factory=list)
     initialisation: list[Line] = field(default_factory=list)
     speed: list[Line] = field(default_factory=list)
+    equal_time: list[Line] = field(default_factory=list)
     findings: dict[str, Any] | None = None
     drawn: frozenset[str] = frozenset()
     """What computed pictures stood in for, of photographs that were not given: learning, judging."""
-
-    def lines(self) -> list[Line]:
-        """Every line of every file."""
-        return [*self.budget, *self.power, *self.initialisation, *self.speed]
 
 
 def read_results(folder: Path) -> Results:
@@ -38,7 +37,7 @@ def read_results(folder: Path) -> Results:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
-    parts = {name: _lines(folder / f"{name}.jsonl") for name in ("budget", "power", "initialisation", "speed")}
+    parts = {name: _lines(folder / f"{name}.jsonl") for name in FILES}
     drawn = _drawn([*parts["budget"], *parts["initialisation"]], folder)
     return Results(**parts, findings=_findings(folder / "findings.json"), drawn=drawn)
 

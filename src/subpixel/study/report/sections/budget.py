@@ -13,6 +13,7 @@ from subpixel.study.report.markup import details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
 from subpixel.study.report.sections.curves import learning_curves
+from subpixel.study.report.sections.times import TIMED, Of, is_equal, pair, ratios, timed, times
 
 Cell = dict[str, Any]
 ALL = "all"
@@ -55,18 +56,19 @@ def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
             ),
             _plot(f"x{scale}-weights", f"×{scale}: PSNR against weights, equal MACs", equal, "weights", "weights"),
         ]
-    for matching in sorted({cell["matching"] for cell in cells if cell["matching"].startswith("equal-ms")}):
-        timed = [cell for cell in cells if cell["matching"] == matching and ALL in cell["psnr"]]
-        if timed and _times(results, scale, matching):
-            runtime = matching.removeprefix("equal-ms-")
-            times = _times(results, scale, matching)
-            drawings.append(_against_time(f"x{scale}-{runtime}", f"×{scale}: equal time on {runtime}", timed, times))
+    for matching in sorted({cell["matching"] for cell in cells if cell["matching"].startswith(TIMED)}):
+        mine = [cell for cell in cells if cell["matching"] == matching and ALL in cell["psnr"]]
+        measured = times(results, scale, matching)
+        if mine and measured:
+            runtime = matching.removeprefix(TIMED)
+            drawings.append(_against_time(f"x{scale}-{runtime}", f"×{scale}: equal time on {runtime}", mine, measured))
     drawings += learning_curves(results.budget, scale)
     parts.append(f'<div class="figures">{"".join(map(figure, drawings))}</div>')
     for matching in dict.fromkeys(cell["matching"] for cell in cells if cell["matching"] not in ("control", "longer")):
         mine = [cell for cell in cells if cell["matching"] == matching]
-        what = "multiplications" if matching == "equal-macs" else f"time on {matching.removeprefix('equal-ms-')}"
-        shown = _table(f"×{scale}, equal {what}", mine, _times(results, scale, matching))
+        what = "multiplications" if matching == "equal-macs" else f"time on {matching.removeprefix(TIMED)}"
+        known = {} if matching.startswith(TIMED) else ratios(results, scale, matching)
+        shown = _table(f"×{scale}, equal {what}", mine, times(results, scale, matching), known)
         parts.append(shown if matching == "equal-macs" else details(f"×{scale}, equal {what}: table", shown))
         parts.append(_comparisons(results, scale, matching, what))
     parts += [_by_picture(results.budget, scale), _rates(results.budget, scale)]
@@ -84,28 +86,18 @@ def _plot(name: str, title: str, cells: list[Cell], key: str, label: str) -> Dra
     return _drawn(name, title, cells, lambda cell: float(cell[key]), label)
 
 
-def _against_time(
-    name: str, title: str, cells: list[Cell], times: dict[tuple[str, int], tuple[float, float]]
-) -> Drawing:
+def _against_time(name: str, title: str, cells: list[Cell], measured: dict[Of, tuple[float, float]]) -> Drawing:
     """Each family at its own time; the text names those that do not take the budget's."""
-    mine = [cell for cell in cells if (cell["family"], cell["budget"]) in times]
+    mine = [cell for cell in cells if (cell["family"], cell["budget"]) in measured]
     unequal = [
-        f"{cell['family']} at {cell['budget_macs']:,} takes {times[cell['family'], cell['budget']][1]:.2f} of it"
+        f"{cell['family']} at {cell['budget_macs']:,} takes {measured[cell['family'], cell['budget']][1]:.2f} of it"
         for cell in mine
-        if not _is_equal(times[cell["family"], cell["budget"]][1])
+        if not is_equal(measured[cell["family"], cell["budget"]][1])
     ]
-    drawing = _drawn(name, title, mine, lambda cell: times[cell["family"], cell["budget"]][0], "milliseconds")
+    drawing = _drawn(name, title, mine, lambda cell: measured[cell["family"], cell["budget"]][0], "milliseconds")
     if unequal:
         drawing.text += f" Not equal to the budget's time: {'; '.join(unequal)}."
     return drawing
-
-
-EQUAL = 0.05
-"""How far a family's time may lie from the budget's, as a part of it, and still be called equal."""
-
-
-def _is_equal(ratio: float) -> bool:
-    return abs(ratio - 1) <= EQUAL
 
 
 def _drawn(name: str, title: str, cells: list[Cell], x: Callable[[Cell], float], label: str) -> Drawing:
@@ -121,31 +113,20 @@ def _drawn(name: str, title: str, cells: list[Cell], x: Callable[[Cell], float],
     return plot(name, title, ". ".join(said) + ".", series, label, "PSNR, dB", log_x=True)
 
 
-def _times(results: Results, scale: int, matching: str) -> dict[tuple[str, int], tuple[float, float]]:
-    """Of (family, budget): milliseconds, and over those of the network that sets the budget.
-
-    The ratio was measured in turns and is what counts; milliseconds are the budget's times it, since those of two
-    sittings cannot be compared. Where the budget's own are missing they are the family's.
-    """
-    mine = [x for x in results.budget if x["scale"] == scale and x["matching"] == matching and x.get("ms")]
-    budgets = {line["budget"]: float(line["ms"]) for line in mine if line["family"] == "nearest-first"}
-    times = {}
-    for line in mine:
-        ms, ratio = float(line["ms"]), float(line["ratio"])
-        times[line["family"], line["budget"]] = (
-            (budgets[line["budget"]] * ratio if line["budget"] in budgets else ms),
-            ratio,
-        )
-    return times
-
-
-def _table(caption: str, cells: list[Cell], times: dict[tuple[str, int], tuple[float, float]]) -> str:
+def _table(
+    caption: str,
+    cells: list[Cell],
+    measured: dict[Of, tuple[float, float]],
+    known: dict[str, dict[Of, float]],
+) -> str:
+    """Counts and PSNR of every family; its time where that was made equal, or, in `known`, where it was not."""
     sets = list(dict.fromkeys(name for cell in cells for name in cell["psnr"]))
     head = (
         *("family", "budget, MACs", "maps", "weights", "MACs", "numbers written", "memory, MB", "field", "rate"),
         *(f"{name}, dB" for name in sets),
         "seeds",
-        *(("ms", "of the budget's time", "equal time?") if times else ()),
+        *(("ms", "of the budget's time", "equal time?") if measured else ()),
+        *(f"of the budget's time, {runtime}" for runtime in known),
     )
     rows = []
     for budget in sorted({cell["budget"] for cell in cells}):
@@ -166,17 +147,12 @@ def _table(caption: str, cells: list[Cell], times: dict[tuple[str, int], tuple[f
                     f"{cell['learning_rate']:g}",
                     *(interval_text(cell["psnr"].get(one)) for one in sets),
                     f"{len(cell['seeds'])}{lost}",
-                    *(_timed(times.get((name, budget))) if times else ()),
+                    *(timed(measured.get((name, budget))) if measured else ()),
+                    *(pair(of, (name, budget), ("nearest-first", budget)) for of in known.values()),
                 )
             )
     said = f"{caption}. MACs and numbers written are for each LR pixel; memory for 640×360; field in LR pixels"
     return table(said, head, rows, numbers=range(1, len(head)))
-
-
-def _timed(found: tuple[float, float] | None) -> tuple[str, str, str]:
-    if found is None:
-        return "–", "–", "–"
-    return f"{found[0]:.2f}", f"{found[1]:.2f}", "equal" if _is_equal(found[1]) else "not equal"
 
 
 def interval_text(value: dict[str, float | None] | None) -> str:
@@ -196,6 +172,7 @@ def _comparisons(results: Results, scale: int, matching: str, what: str) -> str:
     ]
     if not made:
         return ""
+    known = ratios(results, scale, matching)
     rows = [
         (
             f"{one['first']} less {one['second']}",
@@ -205,6 +182,7 @@ def _comparisons(results: Results, scale: int, matching: str, what: str) -> str:
             f"{one['pictures_better']} of {one['pictures']}",
             "< 0.0001" if one["p"] < 1e-4 else f"{one['p']:.4f}",
             one["verdict"],
+            *(pair(of, (one["first"], one["budget"]), (one["second"], one["budget"])) for of in known.values()),
         )
         for one in made
     ]
@@ -216,8 +194,14 @@ def _comparisons(results: Results, scale: int, matching: str, what: str) -> str:
         "pictures better",
         "p, sign flips",
         "first is better",
+        *(f"time on {runtime}, first over second" for runtime in known),
     )
-    shown = table(f"×{scale}, equal {what}: paired differences over all pictures", head, rows, numbers=(2, 3, 4, 5))
+    shown = table(
+        f"×{scale}, equal {what}: paired differences over all pictures",
+        head,
+        rows,
+        numbers=(2, 3, 4, 5, *range(7, len(head))),
+    )
     return details(f"×{scale}, equal {what}: paired comparisons", shown)
 
 

@@ -10,6 +10,7 @@ from subpixel.study.report.results import Results
 
 COMMANDS = {
     "budget": "subpixel study budget -o FOLDER --pictures-folder PICTURES --benchmark SET",
+    "equal_time": "subpixel study equal-time -o FOLDER",
     "power": "subpixel study power -o FOLDER",
     "initialisation": "subpixel study initialisation -o FOLDER --pictures-folder PICTURES --benchmark SET",
     "speed": "subpixel study speed -o FOLDER",

@@ -9,7 +9,7 @@ from typing import Any
 
 from subpixel.study.glossary import JUDGING, LEARNING
 from subpixel.study.report.markup import counted, details, missing, paragraphs
-from subpixel.study.report.results import Results
+from subpixel.study.report.results import FILES, Results
 
 PARTS = {
     "budget": "Equal cost",
@@ -117,11 +117,7 @@ _CLASSES = {"holds": "right", "does not hold": "wrong"}
 
 def what_is_missing(results: Results) -> str:
     """Files, runs and families that are not there, by name."""
-    lacking = [
-        f"{name}.jsonl: no line of it"
-        for name in ("budget", "power", "initialisation", "speed")
-        if not getattr(results, name)
-    ]
+    lacking = [f"{name}.jsonl: no line of it" for name in FILES if not getattr(results, name)]
     sentences = results.findings["sentences"] if results.findings else []
     for part in ("power", "initialisation", "speed"):
         without = sum(one["part"] == part and one["verdict"] == "missing" for one in sentences)

@@ -10,8 +10,9 @@ from html import escape
 
 import pytest
 
-from study_report.sample import DIVERGES, write_lines, write_sample
+from study_report.sample import DIVERGES, SETTINGS, write_lines, write_sample
 from subpixel.errors import InputError, OutputError
+from subpixel.study.findings import write_findings_of
 from subpixel.study.report import write_report
 from subpixel.study.report.drawing import colours
 from subpixel.study.report.plots.axes import Scale, around
@@ -359,6 +360,19 @@ def test_pairs_of_unequal_time_are_marked_where_it_was_measured(copy, tmp_path):
         text_of(copy, tmp_path), "×3, equal multiplications: paired", "shuffle-last less nearest-first", "4 maps"
     )
     assert row["time on onnxruntime, first over second"] == "–"
+
+
+def test_runs_of_different_settings_are_said_to_be_and_not_drawn(copy, tmp_path):
+    for name in ("budget", "initialisation"):
+        lines = lines_of(copy, name)
+        write_lines(copy / f"{name}.jsonl", [{**lines[0], "threads": 3}, *({**x, "threads": 1} for x in lines[1:])])
+    write_findings_of(copy, (3,), SETTINGS)
+    text = text_of(copy, tmp_path)
+    for name in ("budget", "initialisation"):
+        section = text[text.index(f'<h2 id="{name}"') :]
+        section = section[: section.index("<h2", 1)]
+        assert f"{name}.jsonl holds runs of different settings (threads 3 and 1)" in section
+        assert "<figure" not in section
 
 
 def test_the_same_files_give_the_same_page(folder, tmp_path):

@@ -210,16 +210,17 @@ def speed(output: Path, rounds: int, quick: bool, threads: int, as_json: bool) -
 @study.command(short_help="What the results say, in sentences.")
 @output_option
 @scales_option
-@quick_option
 @json_option
-def findings(output: Path, scales: tuple[int, ...], quick: bool, as_json: bool) -> None:
-    """Write findings.json and report.html from the result files of a folder; runs that are missing are listed."""
+def findings(output: Path, scales: tuple[int, ...], as_json: bool) -> None:
+    """Write findings.json and report.html from the result files of a folder; runs that are missing are listed.
+
+    Which runs belong to the study the files say themselves; those made with different settings are not compared.
+    """
     from subpixel.study.findings import write_findings_of
     from subpixel.study.report import write_report
-    from subpixel.study.settings import QUICK, BudgetSettings
     from subpixel.study.whole import PAGE
 
-    found = write_findings_of(output, scales or SCALES, QUICK if quick else BudgetSettings())
+    found = write_findings_of(output, scales or SCALES)
     write_report(output, output / PAGE)
     lines = [f"{sentence['verdict']}: {sentence['text']}" for sentence in found["sentences"]]
     _print(found, as_json, "\n".join([*lines, f"{len(found['missing']):,} of {found['planned']:,} runs are missing"]))

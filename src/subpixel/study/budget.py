@@ -11,7 +11,8 @@ from subpixel.models.network import Network
 from subpixel.progress import Progress
 from subpixel.study.equal_time import key_of, study_equal_time
 from subpixel.study.families import build, widths_of
-from subpixel.study.plan import MATCHES, TIMED, Run, budget_of, network_of, plan
+from subpixel.study.glossary import TIMED
+from subpixel.study.plan import MATCHES, Run, budget_of, network_of, plan
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings

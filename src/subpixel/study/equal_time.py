@@ -14,7 +14,7 @@ from subpixel.progress import Progress
 from subpixel.runtime.session import installed
 from subpixel.study.clock import Clock
 from subpixel.study.families import LAYERS, build, of_budget, widths_of
-from subpixel.study.glossary import FAMILIES
+from subpixel.study.glossary import EQUAL_MACS, FAMILIES
 from subpixel.study.results import Line, ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
 from subpixel.study.settings import BudgetSettings
@@ -29,7 +29,6 @@ DOUBT = 1.15
 BLOCK = 16
 """Channels that runtimes compute at once, at most; so many widths in a row beyond `DOUBT` end the search."""
 WIDEST = 128
-EQUAL_MACS = "equal-macs"
 CONFIRMED = 25
 """Rounds, at least, of the measurement that is stored."""
 

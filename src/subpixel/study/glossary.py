@@ -38,5 +38,11 @@ STARTS = {
     "resize": "nearest neighbour, then a convolution, in place of convolution and shuffle",
 }
 
+TIMED = "equal-ms-"
+"""What a matching begins with where time is equal; the runtime follows."""
+EQUAL_MACS = "equal-macs"
+MIXED = "mixed"
+"""The matching of a finding on runs of different settings, which are not compared."""
+
 LEARNING, JUDGING = "learning", "judging"
 """What computed pictures can stand in for; a line's `drawn` lists the ones that they stood in for."""

@@ -3,18 +3,15 @@
 Seed 0 of everything comes first, so that a study that is stopped has something to say of every family.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from subpixel.models.network import Network
 from subpixel.study.equal_time import RUNTIMES
 from subpixel.study.families import LAYERS, build, of_budget, of_weights, widths_of
-from subpixel.study.glossary import CONTROLS, FAMILIES
+from subpixel.study.glossary import CONTROLS, EQUAL_MACS, FAMILIES, TIMED
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
-
-TIMED = "equal-ms-"
-"""What a matching begins with where time is equal; the runtime follows."""
 
 LONGER = ("nearest-first", "shuffle-last")
 """The families of which one run, at the middle budget, learns for more steps."""
@@ -82,14 +79,14 @@ def plan(scale: int, settings: BudgetSettings, match: Sequence[str] = MATCHES) -
         for seed in range(settings.seeds):
             for runtime in RUNTIMES:
                 for maps in settings.timed_maps:
-                    runs += [Run(scale, f"equal-ms-{runtime}", maps, family, seed) for family in FAMILIES]
+                    runs += [Run(scale, f"{TIMED}{runtime}", maps, family, seed) for family in FAMILIES]
     return runs
 
 
 def _plan_of_macs(scale: int, settings: BudgetSettings) -> list[Run]:
     runs = []
     for seed in range(settings.seeds):
-        runs += [Run(scale, "equal-macs", maps, family, seed) for maps in settings.maps for family in FAMILIES]
+        runs += [Run(scale, EQUAL_MACS, maps, family, seed) for maps in settings.maps for family in FAMILIES]
     for seed in range(settings.seeds):
         runs += [Run(scale, "control", settings.middle, control, seed) for control in CONTROLS]
     if settings.longer > 1:
@@ -118,8 +115,7 @@ def network_of(run: Run) -> Network:
     return of_budget(run.family, run.scale, macs)
 
 
-def missing_runs(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSettings) -> Iterator[Run]:
-    """The runs of the whole plan that have no line."""
+def missing_runs(lines: Sequence[Line], scale: int, settings: BudgetSettings) -> list[Run]:
+    """The runs of the plan of a scale that have no line."""
     done = {line["key"] for line in lines}
-    for scale in scales:
-        yield from (run for run in plan(scale, settings) if run.key not in done)
+    return [run for run in plan(scale, settings) if run.key not in done]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.progress import Progress
-from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.results import Line, ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
 
 FILE = "speed.jsonl"
@@ -101,7 +101,8 @@ def study_speed(
         rounds: each runs every form once; the figures are medians over them.
 
     Raises:
-        InputError: the file is no result file, or holds medians over another number of rounds.
+        InputError: the file is no result file, or holds medians over another number of rounds; it holds times of
+            another processor and lacks some.
     """
     from subpixel.runtime.session import installed
 
@@ -113,6 +114,8 @@ def study_speed(
         for runtime, what in places
         if point.key(runtime, what, threads) not in results and installed(runtime)
     ]
+    if missing:
+        refuse_others(results, {"processor": processor()}, results.path)
     with Progress("study speed", len(missing), unit="layers") as progress:
         for point, runtime, what in missing:
             ms = timed(ready(point, runtime, what, threads), rounds)

@@ -7,9 +7,10 @@ from typing import Any
 from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.equal_time import RUNTIMES
+from subpixel.study.findings.mixing import about_mixing, settings_of
 from subpixel.study.findings.sentence import Sentence, ending
-from subpixel.study.glossary import AT_HR, CONTROLS, FAMILIES
-from subpixel.study.plan import LONGER, TIMED, budget_of, missing_runs, plan
+from subpixel.study.glossary import AT_HR, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
+from subpixel.study.plan import LONGER, budget_of, missing_runs, plan
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
 
@@ -20,13 +21,23 @@ LEVEL_GAIN = 0.05
 """dB that more steps may bring to a run that still counts as being on its plateau."""
 
 
-def findings(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSettings) -> dict[str, Any]:
-    """Everything that budget.jsonl says, as JSON values: cells, comparisons, sentences and missing (keys of runs)."""
+def findings(lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings | None = None) -> dict[str, Any]:
+    """Everything that budget.jsonl says, as JSON values: cells, comparisons, sentences and missing (keys of runs).
+
+    Args:
+        asked: what the runs were asked for with; default: what they say themselves.
+    """
     sentences: list[Sentence] = []
     comparisons: list[dict[str, Any]] = []
-    for scale in scales:
-        for matching in ("equal-macs", *(f"{TIMED}{runtime}" for runtime in RUNTIMES)):
-            for maps in settings.maps if matching == "equal-macs" else settings.timed_maps:
+    plans = {scale: asked or settings_of(lines, scale) for scale in scales}
+    mixed = {scale: about_mixing(lines, scale, "budget") for scale in {line["scale"] for line in lines}}
+    for scale, settings in plans.items():
+        refused = mixed.get(scale)
+        if refused:
+            sentences.append(refused)
+            continue
+        for matching in (EQUAL_MACS, *(f"{TIMED}{runtime}" for runtime in RUNTIMES)):
+            for maps in settings.maps if matching == EQUAL_MACS else settings.timed_maps:
                 place = Place(scale, matching, maps)
                 sentences += about_place(lines, place)
                 for family in FAMILIES:
@@ -40,11 +51,11 @@ def findings(lines: Sequence[Line], scales: Sequence[int], settings: BudgetSetti
         if len(settings.rates) > 1:
             sentences.append(about_rates(lines, scale))
     return {
-        "cells": cells(lines),
+        "cells": cells([line for line in lines if not mixed[line["scale"]]]),
         "comparisons": comparisons,
         "sentences": [asdict(sentence) for sentence in sentences],
-        "missing": [run.key for run in missing_runs(lines, scales, settings)],
-        "planned": sum(len(plan(scale, settings)) for scale in scales),
+        "missing": [run.key for scale in plans for run in missing_runs(lines, scale, plans[scale])],
+        "planned": sum(len(plan(scale, settings)) for scale, settings in plans.items()),
     }
 
 
@@ -98,7 +109,7 @@ def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:
 
 def about_causes(lines: Sequence[Line], scale: int, settings: BudgetSettings) -> list[Sentence]:
     """What the controls at the middle budget say of each possible cause."""
-    families = Place(scale, "equal-macs", settings.middle)
+    families = Place(scale, EQUAL_MACS, settings.middle)
     controls = Place(scale, "control", settings.middle)
     where = _where(families)
     claims = {
@@ -141,7 +152,7 @@ def about_plateau(lines: Sequence[Line], scale: int, settings: BudgetSettings) -
         return Sentence("plateau", scale, "all", None, "missing", f"{claim}: missing, there are no runs.")
     brought: dict[str, float] = {}
     for family in LONGER:
-        place = Place(scale, "equal-macs", settings.middle)
+        place = Place(scale, EQUAL_MACS, settings.middle)
         one = compare(Place(scale, "longer", settings.middle).find(lines, family), place.find(lines, family))
         if one is not None:
             brought[family] = one.difference

@@ -20,8 +20,11 @@ from subpixel.study.settings import BudgetSettings
 FILE = "findings.json"
 
 
-def write_findings_of(folder: Path, scales: Sequence[int], settings: BudgetSettings) -> dict[str, Any]:
+def write_findings_of(folder: Path, scales: Sequence[int], asked: BudgetSettings | None = None) -> dict[str, Any]:
     """Read every result file of a folder, and write findings.json beside them; returns what was written.
+
+    Args:
+        asked: what the runs of the study of the budget were asked for with; default: what they say themselves.
 
     Raises:
         InputError: a file is no result file, or a line of it cannot be used.
@@ -30,7 +33,7 @@ def write_findings_of(folder: Path, scales: Sequence[int], settings: BudgetSetti
     files = (budget.FILE, power.FILE, initialisation.FILE, speed.FILE)
     runs, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
     try:
-        found = findings(runs, scales, settings)
+        found = findings(runs, scales, asked)
         others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
         found["sentences"] += [asdict(sentence) for sentence in others]
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

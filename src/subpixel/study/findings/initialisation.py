@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from subpixel.study.comparing import Comparison, Verdict, compare
+from subpixel.study.findings.mixing import about_mixing
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import STARTS
 from subpixel.study.results import Line
@@ -14,9 +15,14 @@ NOTHING = 1e-5
 
 
 def about_starts(lines: Sequence[Line], scales: Sequence[int]) -> list[Sentence]:
-    """Four claims a scale: checkerboards at the start, after training, and the error against both rivals."""
+    """Four claims a scale: checkerboards at the start, after training, and the error against both rivals; of runs that
+    were not made alike, none."""
     sentences = []
     for scale in scales:
+        refused = about_mixing(lines, scale, "initialisation")
+        if refused:
+            sentences.append(refused)
+            continue
         by_start = {
             start: [line for line in lines if (line["scale"], line["start"]) == (scale, start)] for start in STARTS
         }

@@ -18,10 +18,12 @@ def about_speed(lines: Sequence[Line]) -> list[Sentence]:
     Source of the factors: Shi et al. 2016, arXiv 1609.05158.
     """
     sentences = []
+    processors = {line.get("processor") for line in lines}
     for place in dict.fromkeys(map(_place, lines)):
-        runtime, what, threads, rounds = place
+        runtime, what, threads, rounds, processor = place
         here = [line for line in lines if _place(line) == place]
-        how = f"{threads} thread{'s' * (threads != 1)}, {rounds} rounds"
+        on = f", {processor or 'a processor that is not recorded'}" if len(processors) > 1 else ""
+        how = f"{threads} thread{'s' * (threads != 1)}, {rounds} rounds{on}"
         for stride in sorted({line["stride"] for line in here}):
             mine = [line["ms"] for line in here if line["stride"] == stride]
             where = f"×{stride}, {runtime}, {what}, {how}"
@@ -40,9 +42,9 @@ def about_speed(lines: Sequence[Line]) -> list[Sentence]:
     return sentences
 
 
-def _place(line: Line) -> tuple[str, str, int, int]:
+def _place(line: Line) -> tuple[str, str, int, int, str | None]:
     """What must be the same for two layers to stand in one sentence."""
-    return line["runtime"], line["pass"], line["threads"], line["rounds"]
+    return line["runtime"], line["pass"], line["threads"], line["rounds"], line.get("processor")
 
 
 def _factor(spot: tuple[int, str, str], claim: str, ratios: Sequence[float], claimed: float) -> Sentence:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.errors import InputError
-from subpixel.study.glossary import JUDGING, LEARNING
+from subpixel.study.glossary import JUDGING, LEARNING, MIXED
 from subpixel.study.strict_json import parse
 
 Line = dict[str, Any]
@@ -27,6 +27,12 @@ class Results:
     findings: dict[str, Any] | None = None
     drawn: frozenset[str] = frozenset()
     """What computed pictures stood in for, of photographs that were not given: learning, judging."""
+
+    def mixing(self, part: str, scale: int) -> str:
+        """What the findings say of a scale whose runs were not made alike, so that nothing of it is shown; else ""."""
+        said = self.findings["sentences"] if self.findings else []
+        mine = [one for one in said if (one["part"], one["scale"], one["matching"]) == (part, scale, MIXED)]
+        return str(mine[0]["text"]) if mine else ""
 
 
 def read_results(folder: Path) -> Results:

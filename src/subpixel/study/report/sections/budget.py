@@ -7,13 +7,14 @@ from html import escape
 from typing import Any
 
 from subpixel.study import glossary
+from subpixel.study.glossary import EQUAL_MACS, TIMED
 from subpixel.study.report.drawing import Drawing
 from subpixel.study.report.families import DASHED, FAMILIES, described, in_order, style_of
 from subpixel.study.report.markup import details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
 from subpixel.study.report.sections.curves import learning_curves
-from subpixel.study.report.sections.times import TIMED, Of, is_equal, pair, ratios, timed, times
+from subpixel.study.report.sections.times import Of, is_equal, pair, ratios, timed, times
 
 Cell = dict[str, Any]
 ALL = "all"
@@ -33,14 +34,16 @@ def budget(results: Results) -> str:
     )
     for scale in sorted({line["scale"] for line in results.budget} | {cell["scale"] for cell in cells}):
         parts.append(f'<h3 id="x{escape(str(scale), quote=True)}">Scale ×{escape(str(scale))}</h3>')
-        parts += _of_scale([cell for cell in cells if cell["scale"] == scale], results, scale)
+        mine = [cell for cell in cells if cell["scale"] == scale]
+        mixing = results.mixing("budget", scale)
+        parts += [paragraphs(mixing)] if mixing else _of_scale(mine, results, scale)
     if len(parts) == 2:
         parts.append(paragraphs("No runs yet."))
     return "".join(parts)
 
 
 def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
-    equal = [cell for cell in cells if cell["matching"] == "equal-macs" and ALL in cell["psnr"]]
+    equal = [cell for cell in cells if cell["matching"] == EQUAL_MACS and ALL in cell["psnr"]]
     drawings: list[Drawing] = []
     parts: list[str] = []
     if equal:
@@ -66,10 +69,10 @@ def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
     parts.append(f'<div class="figures">{"".join(map(figure, drawings))}</div>')
     for matching in dict.fromkeys(cell["matching"] for cell in cells if cell["matching"] not in ("control", "longer")):
         mine = [cell for cell in cells if cell["matching"] == matching]
-        what = "multiplications" if matching == "equal-macs" else f"time on {matching.removeprefix(TIMED)}"
+        what = "multiplications" if matching == EQUAL_MACS else f"time on {matching.removeprefix(TIMED)}"
         known = {} if matching.startswith(TIMED) else ratios(results, scale, matching)
         shown = _table(f"×{scale}, equal {what}", mine, times(results, scale, matching), known)
-        parts.append(shown if matching == "equal-macs" else details(f"×{scale}, equal {what}: table", shown))
+        parts.append(shown if matching == EQUAL_MACS else details(f"×{scale}, equal {what}: table", shown))
         parts.append(_comparisons(results, scale, matching, what))
     parts += [_by_picture(results.budget, scale), _rates(results.budget, scale)]
     return parts
@@ -229,7 +232,7 @@ def _rates(lines: list[dict[str, Any]], scale: int) -> str:
 
 def _by_picture(lines: list[dict[str, Any]], scale: int) -> str:
     """Every benchmark picture at the middle budget, means over seeds."""
-    judged = [x for x in lines if x["scale"] == scale and x["matching"] == "equal-macs" and x["psnr"]]
+    judged = [x for x in lines if x["scale"] == scale and x["matching"] == EQUAL_MACS and x["psnr"]]
     budgets = sorted({line["budget"] for line in judged})
     if not budgets:
         return ""

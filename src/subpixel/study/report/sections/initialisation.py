@@ -29,6 +29,9 @@ def initialisation(results: Results) -> str:
     shown = [Series(name, style, signs=False) for name, style in STARTS.items()]
     parts.append(legend(shown))
     drawings = []
+    mixed = {scale: results.mixing("initialisation", scale) for scale in {line["scale"] for line in lines}}
+    parts += [paragraphs(text) for text in mixed.values() if text]
+    lines = [line for line in lines if not mixed[line["scale"]]]
     for scale in sorted({line["scale"] for line in lines}):
         mine = [line for line in lines if line["scale"] == scale]
         drawings += [

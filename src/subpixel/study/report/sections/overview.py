@@ -7,7 +7,7 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from subpixel.study.glossary import JUDGING, LEARNING
+from subpixel.study.glossary import EQUAL_MACS, JUDGING, LEARNING, MIXED
 from subpixel.study.report.markup import counted, details, missing, paragraphs
 from subpixel.study.report.results import FILES, Results
 
@@ -102,11 +102,12 @@ def _claim(text: str) -> str:
 
 
 _MATCHINGS = {
-    "equal-macs": "equal multiplications",
+    EQUAL_MACS: "equal multiplications",
     "equal-ms-onnxruntime": "equal time, onnxruntime",
     "equal-ms-openvino": "equal time, OpenVINO",
     "control": "controls",
     "all": "all runs",
+    MIXED: "runs of different settings",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from subpixel.study.glossary import TIMED
 from subpixel.study.report.results import Results
 
 EQUAL = 0.05
@@ -11,8 +12,6 @@ EQUAL = 0.05
 
 Of = tuple[str, int]
 """(family, budget)."""
-TIMED = "equal-ms-"
-"""What a matching begins with where time is equal; the runtime follows."""
 
 
 def is_equal(ratio: float) -> bool:

@@ -1,0 +1,48 @@
+"""With which settings the lines of a file were made, as they say; runs of different ones are not compared."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+
+from subpixel.study.findings.sentence import Sentence
+from subpixel.study.glossary import MIXED
+from subpixel.study.results import Line
+from subpixel.study.settings import QUICK, BudgetSettings
+
+PICTURES = {"data": "training pictures", "judging": "benchmark or held-out pictures"}
+
+
+def settings_of(lines: Sequence[Line], scale: int) -> BudgetSettings:
+    """Those that the runs of a scale were made with, or, where it has none, the runs of the others; else the full
+    study's. Budgets and seeds, which no line records, are those of the preset with that recipe, or the full study's."""
+    recipes = [line["recipe"] for line in lines if line["scale"] == scale] or [line["recipe"] for line in lines]
+    full = BudgetSettings()
+    if not recipes:
+        return full
+    preset = next((one for one in (full, QUICK) if one.recipe() == recipes[0]), None)
+    shared = {field.name: recipes[0][field.name] for field in fields(full) if field.name in recipes[0]}
+    return preset or replace(full, **{**shared, "rates": tuple(shared["rates"])})
+
+
+def about_mixing(lines: Sequence[Line], scale: int, part: str) -> Sentence | None:
+    """A sentence if the runs of a scale cannot be compared: the file holds some of other settings or pictures."""
+    mine = [line for line in lines if line["scale"] == scale]
+    recipes = [line.get("recipe") or {} for line in mine]
+    found = [_differing(recipes, key) for key in dict.fromkeys(key for recipe in recipes for key in recipe)]
+    found.append(_differing(mine, "threads"))
+    found += [f"{words} that are not the same" for key, words in PICTURES.items() if len(set(_values(mine, key))) > 1]
+    said = ", ".join(filter(None, found))
+    if not said:
+        return None
+    text = f"×{scale}: A comparison: missing, {part}.jsonl holds runs of different settings ({said})."
+    return Sentence(part, scale, MIXED, None, "missing", text)
+
+
+def _differing(records: Sequence[Line], key: str) -> str:
+    values = list(dict.fromkeys(_values(records, key)))
+    return f"{key} {' and '.join(values)}" if len(values) > 1 else ""
+
+
+def _values(records: Sequence[Line], key: str) -> Iterator[str]:
+    """As text; old lines that do not record it are not compared by it."""
+    return (json.dumps(record[key]) for record in records if record.get(key) is not None)

@@ -193,7 +193,8 @@ def plot(result: dict[str, Any], path: Path) -> None:
         raise MissingExtra("the plot needs Matplotlib: pip install 'subpixel[bench]'") from error
     ways = [way for way in (f"{r}, {p}" for r, p in WAYS) if any(way in row["ms"] for row in result["rows"])]
     figure = Figure(figsize=(3.6 * len(ways), 3.8), layout="constrained")
-    panels = figure.subplots(1, len(ways), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(ways), sharex=True, sharey=True, squeeze=False)[0]
+    most = max(row["ms"].get(way, 0) for row in result["rows"] for way in ways if row["psnr"] is not None)
     for index, (way, axes) in enumerate(zip(ways, panels, strict=True)):
         precision = way.split(", ")[1]
         rows = [row for row in result["rows"] if row["psnr"] is not None and way in row["ms"]]
@@ -202,7 +203,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
             colour = "#0b6e99" if ours else "#8a8a8a"
             psnr = row["psnr_in"].get(precision, row["psnr"])
             axes.plot(row["ms"][way], psnr, "o", color=colour, fillstyle="full" if ours else "none")
-            at_the_right = row["ms"][way] > 0.3 * max(r["ms"][way] for r in rows)
+            at_the_right = row["ms"][way] > 0.3 * most
             axes.annotate(
                 row["name"],
                 (row["ms"][way], psnr),

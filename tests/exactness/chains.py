@@ -494,10 +494,7 @@ def _check(
             tally["candidate: " + name.split(",")[0].split(";")[0]] += 1
         fault = _check_goal(chain, model, "fastest", done, feeds, wanted, allowed, tally)
         if fault is None and done.report["rewritten"]:
-            tally["fastest, twice"] += 1
-            again = rewrite(done.model, "fastest", clock=Content(), growth=None, inputs=inputs)
-            if again.report["rewritten"] or again.model != done.model:
-                fault = "rewriting twice changes something the second time"
+            fault = _check_again(chain, done, feeds[-1], tally)
         if fault is not None:
             return f"fastest, {sorted(clock.picked)}: {fault}"
     return None
@@ -538,7 +535,7 @@ def _check_goal(
         z = after(given)
         if z is None and borders and given is feeds[-1]:  # strides before the site may leave it too little of it
             tally[f"{goal}, twice as long"] += 1
-            twice = replace(chain, rng=np.random.default_rng(0)).feeds([2 * L for L in given["x"].shape[2:]])
+            twice = _twice_as_long(chain, given)
             again = None if twice is None else Session(model)(twice)
             if twice is not None and again is not None:
                 given, y, z = twice, again, after(twice)
@@ -553,6 +550,24 @@ def _check_goal(
         if fault is not None:
             return f"at {given['x'].shape}: {fault}"
     return None
+
+
+def _check_again(chain: Chain, done: Rewritten, long: dict[str, Array], tally: Counter[str]) -> str | None:
+    """A second run with `fastest` and a clock that is content."""
+    if Session(done.model)(long) is None:  # the clock liked a form whose border cells need more; a real one had not
+        longer = _twice_as_long(chain, long)
+        if longer is None or Session(done.model)(longer) is None:
+            return None
+        long = longer
+    tally["fastest, twice"] += 1
+    inputs = {name: list(value.shape) for name, value in long.items()}
+    again = rewrite(done.model, "fastest", clock=Content(), growth=None, inputs=inputs)
+    same = not again.report["rewritten"] and again.model == done.model
+    return None if same else "rewriting twice changes something the second time"
+
+
+def _twice_as_long(chain: Chain, given: dict[str, Array]) -> dict[str, Array] | None:
+    return replace(chain, rng=np.random.default_rng(0)).feeds([2 * L for L in given["x"].shape[2:]])
 
 
 def _differs(z: Array, y: Array, allowed: float) -> str | None:

@@ -23,8 +23,9 @@ SIZE = {"x": [1, 4, 6, 7]}
 class Fake:
     """Forms whose name holds `likes` take 1 ms, all others 2; the rewritten whole takes `whole` ms of 2."""
 
-    def __init__(self, likes: str, whole: float = 1.0) -> None:
+    def __init__(self, likes: str, whole: float = 1.0, runtime: str = "onnxruntime") -> None:
         self.identity, self.likes, self.whole, self.races = f"fake {likes}", likes, whole, 0
+        self.runtime = runtime
         self.seen: set[str] = set()
 
     def race(
@@ -33,7 +34,7 @@ class Fake:
         self.races += 1
         self.seen |= set(names)
         for model in models:  # what is timed must be a model that runs
-            assert RuntimeClock(seconds=0.0, threads=1).race([model], feeds, ["it"]) != [None]
+            assert RuntimeClock(self.runtime, seconds=0.0, threads=1).race([model], feeds, ["it"]) != [None]
         return [1.0 if self.likes in name else 2.0 for name in names]
 
     def duel(self, before: onnx.ModelProto, after: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> Duel:
@@ -86,7 +87,10 @@ def faster(model: onnx.ModelProto, clock: Fake, **options: Any) -> Rewritten:
     return rewrite(model, clock=clock, inputs=inputs, **options)
 
 
-def test_neighbours_that_read_a_computed_shape_are_timed_with_that_shape() -> None:
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_neighbours_that_read_a_computed_shape_are_timed_with_that_shape(runtime: str) -> None:
+    if runtime == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is not installed")
     model = graph(
         [
             node("Shape", "x", "sizes"),
@@ -98,7 +102,7 @@ def test_neighbours_that_read_a_computed_shape_are_timed_with_that_shape() -> No
         "y",
         w=whole(4, 3, 2, 2),
     )
-    result = faster(model, Fake("shuffle, CRD"))
+    result = faster(model, Fake("shuffle, CRD", runtime=runtime))
     assert result.report["rewritten"] == 1, result.report["sites"]
 
 

@@ -38,7 +38,8 @@ class Value(NamedTuple):
     @classmethod
     def of(cls, x: NDArray[Any]) -> Value:
         """What is remembered of a tensor."""
-        return cls(x.shape, x.dtype, x if x.dtype.kind in "iub" and x.size <= FEW else None)
+        dtype = np.dtype(x.dtype.str)  # onnxruntime's int64 is C's long long, which OpenVINO does not know
+        return cls(x.shape, dtype, x.astype(dtype) if dtype.kind in "iub" and x.size <= FEW else None)
 
 
 Values = dict[str, Value]

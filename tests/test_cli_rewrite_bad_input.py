@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from errno import ENOSPC
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,33 @@ def data_missing(path: Path) -> None:
     (path.parent / "w.bin").unlink()
 
 
+def changed_weight(path: Path, **changes: Any) -> None:
+    """External data of 240 bytes whose tensor says something else of itself."""
+    onnx.save(good(), path, save_as_external_data=True, size_threshold=0, location="w.bin")
+    model = onnx.load(path, load_external_data=False)
+    tensor = model.graph.initializer[0]
+    tensor.external_data[0].value = changes.get("location", "w.bin")
+    tensor.data_type = changes.get("data_type", TensorProto.FLOAT)
+    tensor.dims[0] = changes.get("maps", 5)
+    path.write_bytes(model.SerializeToString())
+
+
+def data_whose_name_is_none(path: Path) -> None:
+    changed_weight(path, location="w\0.bin")
+
+
+def data_with_a_long_name(path: Path) -> None:
+    changed_weight(path, location="w" * 5000)
+
+
+def data_of_no_type(path: Path) -> None:
+    changed_weight(path, data_type=99)
+
+
+def data_of_negative_size(path: Path) -> None:
+    changed_weight(path, maps=-5)
+
+
 def data_too_short(path: Path) -> None:
     onnx.save(good(), path, save_as_external_data=True, size_threshold=0, location="w.bin")
     (path.parent / "w.bin").write_bytes(b"1234")
@@ -164,6 +193,10 @@ CASES = {
     data_through_a_link: "outside its own folder",
     data_missing: "w.bin",
     data_too_short: "keeps weights in a file that cannot be read",
+    data_whose_name_is_none: "keeps weights in a file that cannot be read",
+    data_with_a_long_name: "keeps weights in a file that cannot be read",
+    data_of_no_type: "'w' is of no known type or size",
+    data_of_negative_size: "'w' is of no known type or size",
 }
 
 
@@ -244,20 +277,39 @@ def test_the_folders_of_the_result_are_made(tmp_path: Path) -> None:
 
 def test_folders_made_for_nothing_are_gone_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full when the model is written."""
-    from subpixel.media import atomic
-
     (tmp_path / "good.onnx").write_bytes(good().SerializeToString())
-    right = atomic.write_atomically
-
-    def full(path: Path, content: bytes) -> None:
-        right(path.with_name("made"), content)  # the folder is there now
-        path.with_name("made").unlink()
-        raise OutputError(f"{path} cannot be written (No space left on device): name another place with -o")
-
-    monkeypatch.setattr(atomic, "write_atomically", full)
+    fill_the_disk(monkeypatch, 1)
     given = ["rewrite", str(tmp_path / "good.onnx"), "--goal", "lr", "-o", str(tmp_path / "no" / "such" / "o.onnx")]
     assert isinstance(CliRunner().invoke(cli, given).exception, OutputError)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.onnx"]
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+def test_a_model_and_its_weights_are_written_both_or_none(
+    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(good(), tmp_path / "m.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
+    given = ["rewrite", str(tmp_path / "m.onnx"), "--goal", "lr", "-o", str(tmp_path / "o.onnx")]
+    assert CliRunner().invoke(cli, given).exit_code == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 4
+    fill_the_disk(monkeypatch, writes)
+    outcome = CliRunner().invoke(cli, [*given[:-1], str(tmp_path / "other.onnx")])
+    assert isinstance(outcome.exception, OutputError)
+    assert "No space left" in str(outcome.exception)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """The disk is full at so many files."""
+    right, calls = os.fsync, count(1)
+
+    def full(file: int) -> None:
+        if next(calls) == writes:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        right(file)
+
+    monkeypatch.setattr(os, "fsync", full)
 
 
 def test_a_place_that_is_no_folder_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

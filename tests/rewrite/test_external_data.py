@@ -153,3 +153,13 @@ def test_a_model_whose_weights_were_not_loaded(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
     with pytest.raises(InputError, match="give its path instead"):
         rewrite(onnx.load(tmp_path / "m.onnx", load_external_data=False), "lr")
+
+
+def test_links_that_form_a_loop(tmp_path: Path) -> None:
+    model = graph([node("ConvTranspose", "x w", "y")], {"x": ["N", 5, "H", "W"]}, "y", w=whole(5, 3, 2, 2))
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, size_threshold=0, location="w.bin")
+    (tmp_path / "w.bin").unlink()
+    (tmp_path / "w.bin").symlink_to("other.bin")
+    (tmp_path / "other.bin").symlink_to("w.bin")
+    with pytest.raises(InputError, match=r"'w\.bin'"):
+        rewrite(tmp_path / "m.onnx", "lr")

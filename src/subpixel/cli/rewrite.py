@@ -1,7 +1,8 @@
 """`subpixel rewrite`."""
 
 import json
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -138,22 +139,22 @@ def rewrite(
 
 
 def _write(rewritten: "onnx.ModelProto", output: Path, apart: bool) -> int:
-    """Write the network in one file, or with a file of weights beside it. Returns the bytes."""
-    from subpixel.media.atomic import opened, write_atomically
+    """Write the network in one file, or with a file of weights beside it: both or none. Returns the bytes."""
+    from subpixel.media.atomic import opened
     from subpixel.rewriting.graph.external import move_out
 
-    written = 0
-    if apart:
-        weights = output.with_name(f"{output.name}.data")
-        with opened(weights) as file:
-            move_out(rewritten, weights.name, file)
-            written = file.tell()
-    try:
-        content = rewritten.SerializeToString()
-    except Exception as error:  # protobuf's own class differs between its versions
-        raise OutputError(f"{output}: the rewritten model exceeds the 2 GB that one ONNX file may have") from error
-    write_atomically(output, content)
-    return written + len(content)
+    weights = output.with_name(f"{output.name}.data")
+    with opened(output) as file, opened(weights) if apart else nullcontext() as beside:
+        if beside is not None:
+            move_out(rewritten, weights.name, beside)
+        try:
+            content = rewritten.SerializeToString()
+        except Exception as error:  # protobuf's own class differs between its versions
+            raise OutputError(f"{output}: the rewritten model exceeds the 2 GB that one ONNX file may have") from error
+        file.write(content)
+        file.flush()  # a full disk shows before the weights get their name
+        os.fsync(file.fileno())
+        return len(content) + (0 if beside is None else beside.tell())
 
 
 def _check_names(model: Path, output: Path, reports: tuple[Path, ...]) -> None:

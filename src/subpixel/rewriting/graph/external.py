@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,14 +39,19 @@ def locate(model: ModelProto, path: Path) -> None:
             continue
         known = {e.key: e.value for e in tensor.external_data}
         location = known.get("location", "")
-        target = (folder / location).resolve()
-        if not target.is_relative_to(folder) or (folder / location).is_symlink():
-            raise InputError(f"{path} keeps weights in {location!r}, outside its own folder: that file is not read")
-        size = _bytes_of(tensor)
         try:
-            start, length, whole = int(known.get("offset", 0)), int(known.get("length", size)), target.stat().st_size
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} keeps weights in a file that cannot be read: {location!r}") from error
+            target = (folder / location).resolve()
+            if not target.is_relative_to(folder) or (folder / location).is_symlink():
+                what = f"{path} keeps weights in {location[:200]!r}, outside its own folder"
+                raise InputError(f"{what}: that file is not read")
+            start, whole = int(known.get("offset", 0)), target.stat().st_size
+        except (OSError, ValueError, RuntimeError) as error:  # no file's name, or links that form a loop
+            raise InputError(f"{path} keeps weights in a file that cannot be read: {location[:200]!r}") from error
+        try:
+            size = _bytes_of(tensor)
+            length = int(known.get("length", size))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path} is damaged: the weight {tensor.name!r} is of no known type or size") from error
         if start < 0 or length < size or start + size > whole or not target.is_file():
             raise InputError(
                 f"{path} keeps weights in a file that cannot be read: {location!r} does not hold {tensor.name!r}"
@@ -74,12 +81,13 @@ def is_sound(tensor: TensorProto) -> bool:
     """No NaN among its numbers. Large external tensors are read piece by piece.
 
     Raises:
-        ValueError: it holds fewer or more numbers than its shape asks for.
+        ValueError, TypeError, KeyError: it holds fewer or more numbers than its shape asks for, or is of no type.
     """
+    if not uses_external_data(tensor):
+        array = numpy_helper.to_array(tensor)
+        return tensor.data_type not in _REAL or not np.isnan(array).any()
     if tensor.data_type not in _REAL:
         return True
-    if not uses_external_data(tensor):
-        return not np.isnan(numpy_helper.to_array(tensor)).any()
     count, numbers = int(np.prod(tensor.dims, dtype=np.int64)), 0
     target, start = _place(tensor)
     for piece in _pieces(target, start, np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)), count):
@@ -103,14 +111,15 @@ def _pieces(target: str, start: int, kind: np.dtype[Any], count: int) -> Iterato
 
 
 def files_beside(path: Path) -> set[Path]:
-    """The files in which a model keeps weights; none where it is no model at all."""
+    """The files that are there in which a model keeps weights; none where it is no model at all."""
     model = ModelProto()
     try:
         model.ParseFromString(path.read_bytes())
     except (OSError, DecodeError):
         return set()
-    named = [e.value for t in tensors_of(model) for e in t.external_data if e.key == "location"]
-    return {(path.resolve().parent / name).resolve() for name in named}
+    named = {e.value for t in tensors_of(model) for e in t.external_data if e.key == "location"}
+    files = (path.resolve().parent / name for name in named)
+    return {file.resolve() for file in files if os.path.exists(file)}  # noqa: PTH110  # pathlib raises on long ones
 
 
 def is_apart(model: ModelProto) -> bool:
@@ -162,7 +171,10 @@ _PLAIN = (*_REAL, TensorProto.INT64, TensorProto.INT32, TensorProto.INT8, Tensor
 
 
 def _bytes_of(tensor: TensorProto) -> int:
-    count = int(np.prod(tensor.dims, dtype=np.int64))
+    """Raises: KeyError, ValueError: a type that ONNX does not know, a negative size."""
+    if min(tensor.dims, default=0) < 0:
+        raise ValueError(f"{tensor.name!r} has a negative size")
+    count = prod(tensor.dims)
     packed = {"UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2}
     bits = packed.get(TensorProto.DataType.Name(tensor.data_type))
     if bits is not None:

@@ -74,7 +74,7 @@ def refuse_nan(model: ModelProto, name: str) -> None:
     for tensor in tensors_of(model):
         try:
             sound = is_sound(tensor)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{name} is damaged: the weight {tensor.name!r} is not of its own shape") from error
         if not sound:
             raise InputError(f"{name} holds NaN in the weight {tensor.name!r}: export it again from sound weights")

@@ -123,9 +123,10 @@ def test_a_weight_that_may_be_replaced_is_no_constant(goal: str) -> None:
     del older.opset_import[:]
     older.opset_import.append(helper.make_opsetid("", 8))
     if goal == "lr":
-        result = rewrite(older, goal)
-        assert result.report["rewritten"] == 1
-        same(older, result.model, [(3, 4), (5, 2)])
+        for constant_weights in (False, True):  # constants they are either way
+            result = rewrite(older, goal, constant_weights=constant_weights)
+            assert result.report["rewritten"] == 1
+            same(older, result.model, [(3, 4), (5, 2)])
 
 
 def test_sizes_that_resize_the_batch_are_refused() -> None:

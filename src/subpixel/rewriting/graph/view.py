@@ -180,8 +180,10 @@ def overridable_of(model: ModelProto) -> frozenset[str]:
 
 def with_constant_weights(model: ModelProto) -> ModelProto:
     """A copy in which no initializer is an input too, so that nobody can replace it: what exporters that list every
-    weight among the inputs mean.
+    weight among the inputs mean. The model itself before IR version 4, when every weight had to be one.
     """
+    if model.ir_version < 4:
+        return model
     copy = ModelProto()
     copy.CopyFrom(model)
     named = {t.name for t in copy.graph.initializer}

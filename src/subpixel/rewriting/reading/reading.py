@@ -43,7 +43,7 @@ class Attributes:
     def take(self, name: str, default: Any = None) -> Any:
         """The attribute's value, byte strings as text."""
         value = self._left.pop(name, default)
-        return value.decode() if isinstance(value, bytes) else value
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
 
     def finish(self) -> None:
         """Raise Refusal if any attribute is left."""
@@ -94,5 +94,5 @@ def integers_of(view: View, name: str, what: str) -> list[int]:
 def not_constant(view: View, name: str) -> str:
     """Why an input that should be constant is not, to go on with after its name."""
     if view.is_overridable(name):
-        return "is an input of the model too: whoever runs it may replace it, unless constant_weights is asked for"
+        return "is an input of the model too: whoever runs it may replace it, unless --constant-weights says otherwise"
     return "is computed, not constant"

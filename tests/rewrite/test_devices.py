@@ -197,6 +197,8 @@ def test_the_opset_is_lowered_where_that_is_shown_to_be_right() -> None:
         ('device = "m"\n[Conv]\nlargest_stride = true', "largest_stride must be a whole number"),
         ('device = "m"\n[Resize]\nmodes = "linear"', "modes must be a list"),
         ('device = "m"\n[Resize]\nfactors = "two"', "factors must be"),
+        ('device = "m"\n[ConvTranspse]\nsupported = false', r"\[ConvTranspse\] is no operator of ONNX"),
+        ('device = "m"\n[Conv]\ngroups = ["map"]', "groups must be a list of 'one', 'maps'"),
     ],
 )
 def test_profiles_that_say_nothing_sensible(text: str, message: str, tmp_path: Path) -> None:
@@ -270,6 +272,17 @@ def test_every_limit_can_bite(limit: str, tmp_path: Path) -> None:
     profile = own(tmp_path, f'device = "m"\n[{op}]\n{limit} = {value}\n')
     faults = [op for op, _ in _broken(bad, profile)]
     assert (faults, _broken(good, profile)) == ([op], [])
+
+
+@pytest.mark.parametrize(("limit", "model"), [("stated_inputs", sliced("b")), ("stated_shape", reshaped("s"))])
+def test_a_limit_that_is_switched_off_does_not_bite(limit: str, model: onnx.ModelProto, tmp_path: Path) -> None:
+    op = BITES[limit][0]
+    assert _broken(model, own(tmp_path, f'device = "m"\n[{op}]\n{limit} = false\n')) == []
+
+
+def test_the_groups_that_a_device_takes_are_named(tmp_path: Path) -> None:
+    ((_, why),) = _broken(GROUPED, own(tmp_path, 'device = "m"\n[Conv]\ngroups = ["one"]\n'))
+    assert why.endswith("takes one group, not 5")
 
 
 def _broken(model: onnx.ModelProto, profile: str) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ class Facts:
         for a in self.node.attribute:
             if a.name == name:
                 value = helper.get_attribute_value(a)
-                return value.decode() if isinstance(value, bytes) else value
+                return value.decode(errors="replace") if isinstance(value, bytes) else value
         return _DEFAULTS.get((self.node.op_type, name), default)
 
     @property
@@ -143,7 +143,8 @@ def _groups(facts: Facts, allowed: list[str]) -> str | None:
     maps = dims[1] if dims is not None and len(dims) > 1 else None
     if ("one" in allowed and groups == 1) or ("maps" in allowed and (maps is None or groups == maps)):
         return None
-    return f"takes one group, or one per map, not {groups}"
+    taken = " or ".join({"one": "one group", "maps": "one group per map"}[which] for which in allowed)
+    return f"takes {taken}, not {groups}"
 
 
 def _output_padding(facts: Facts, allowed: bool) -> str | None:
@@ -201,6 +202,8 @@ def _factors(facts: Facts, allowed: str) -> str | None:
 
 def _stated_inputs(facts: Facts, wanted: bool) -> str | None:
     """Every input but the first is a constant."""
+    if not wanted:
+        return None
     names = [name for name in inputs_of(facts.node)[1:] if name]
     computed = [name for name in names if facts.view.constant(name) is None]
     return f"takes constants for all inputs but the first, and {computed[0]!r} is computed" if computed else None
@@ -208,7 +211,7 @@ def _stated_inputs(facts: Facts, wanted: bool) -> str | None:
 
 def _stated_shape(facts: Facts, wanted: bool) -> str | None:
     """The shape a Reshape makes is a constant, or follows from stated sizes."""
-    if len(facts.node.input) < 2 or facts.view.constant(facts.node.input[1]) is not None:
+    if not wanted or len(facts.node.input) < 2 or facts.view.constant(facts.node.input[1]) is not None:
         return None
     sizes = evaluate(facts.view, facts.node.input[1])
     return None if sizes is not None and not any(s.of for s in sizes) else "takes stated shapes only"

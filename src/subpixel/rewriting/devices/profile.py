@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import onnx
 from onnx import NodeProto
 
 from subpixel.errors import InputError, UsageError
@@ -90,6 +91,8 @@ def _checked(path: Path, content: dict[str, Any]) -> Profile:
             raise InputError(
                 f"{path}: {op!r} is neither one of {', '.join(_ABOUT)} nor a table of an operator's limits"
             )
+        if not onnx.defs.has(op):
+            raise InputError(f"{path}: [{op}] is no operator of ONNX: names are those of its documentation")
         unknown = sorted(set(limits) - set(LIMITS))
         if unknown:
             raise InputError(f"{path}: [{op}] states {unknown[0]!r}, which is no limit: choose {', '.join(LIMITS)}")
@@ -122,3 +125,5 @@ def _check_kind(path: Path, op: str, key: str, value: Any) -> None:
             raise InputError(f"{where} must be a list of whole numbers")
     elif not all(isinstance(v, str) for v in value):
         raise InputError(f"{where} must be a list of texts")
+    elif key == "groups" and (not value or not set(value) <= {"one", "maps"}):
+        raise InputError(f"{where} must be a list of 'one', 'maps', or both")

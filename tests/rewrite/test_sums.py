@@ -253,6 +253,27 @@ def test_a_resize_without_a_name_is_listed_once() -> None:
         assert site["form"] == "1×1 convolution first"
 
 
+def resized_then_pointwise(factor: float, size: Any) -> onnx.ModelProto:
+    nodes = [node("Resize", "x - s", "u", mode="linear"), node("Conv", "u w b", "y")]
+    scales = np.array([1, 1, factor, factor], np.float32)
+    return graph(nodes, {"x": ["N", 4, *size]}, "y", w=whole(3, 4, 1, 1), b=whole(3), s=scales)
+
+
+@pytest.mark.parametrize("size", [("H", "W"), (8, 6)])
+def test_a_convolution_stays_behind_a_resize_that_shrinks(size: Any) -> None:
+    """Before it, it would multiply four times as often."""
+    result = rewrite(resized_then_pointwise(0.5, size), "lr")
+    assert result.report["rewritten"] == 0
+    (site,) = result.report["sites"]
+    assert "fewer samples than it takes" in site["refused"]
+
+
+def test_multiplications_of_a_convolution_that_moves_before_a_resize() -> None:
+    (site,) = rewrite(resized_then_pointwise(2.5, (8, 6)), "lr", inputs={"x": [2, 4, 8, 6]}).report["sites"]
+    assert (site["macs_before"], site["macs_after"]) == (2 * 12 * 20 * 15, 2 * 12 * 8 * 6)
+    assert site["weights_before"] == site["weights_after"] == 12 + 3
+
+
 def test_a_term_of_one_sample_is_repeated_by_the_addition() -> None:
     cut: Any = {"strides": [2, 2], "pads": [1, 1, 2, 2]}  # 2 samples become one
     model = graph(

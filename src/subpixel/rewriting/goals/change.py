@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 
 from onnx import ModelProto, NodeProto, TensorProto
 
@@ -200,9 +201,19 @@ def entry_of(view: View, site: Site, built: Built, proof: Proof, before: int, wi
 def commuted(view: View, resize: NodeProto, conv: NodeProto, swapped: Swap, wish: Wish) -> Entry:
     """The entry of a 1×1 convolution that moved before a resize."""
     constant = dict(swapped.weights).get
+    layer = swapped.layer
+    macs_before, macs_after = (
+        None if shape is None else shape[0] * int(layer.weight.size) * prod(shape[2:])
+        for shape in (wish.shapes.get(resize.output[0]), wish.shapes.get(resize.input[0]))
+    )
+    weights = int(layer.weight.size) + (0 if layer.bias is None else int(layer.bias.size))
     return entry(
         resize,
         law="A7",
+        macs_before=macs_before,
+        macs_after=macs_after,
+        weights_before=weights,
+        weights_after=weights,
         form="1×1 convolution first",
         max_error=swapped.error,
         proof={"normal_form": False, "sizes": swapped.sizes, "bit_equal_on_integers": False},

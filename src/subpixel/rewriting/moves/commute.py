@@ -6,6 +6,7 @@ This is the only law that reaches align_corners and fractional factors. It needs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,25 +41,29 @@ def find_commuting(view: View, readings: dict[str, Reading]) -> list[tuple[NodeP
 
 @dataclass(frozen=True, eq=False)
 class Swap:
-    """Nodes and weights of the two in their new order; the largest difference met, and at how many sizes."""
+    """Nodes and weights of the two in their new order; the largest difference met, at how many sizes; what moved."""
 
     nodes: list[NodeProto]
     weights: dict[str, NDArray[Any]]
     error: float
     sizes: int
+    layer: Convolution
 
 
 def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Reading], taken: set[str]) -> Swap:
     """Convolution first, resize second, compared with what was there.
 
     Raises:
-        Refusal: the resize depends on the number of maps in a way that is not known, or the runs differ.
+        Refusal: the resize gives fewer samples than it takes, or depends on the number of maps in a way that is not
+            known, or the runs differ.
     """
     layer = readings[conv.output[0]].layers[0]
     assert isinstance(layer, Convolution)
     attributes = {a.name: helper.get_attribute_value(a) for a in resize.attribute}
     if attributes.get("coordinate_transformation_mode") == b"tf_crop_and_resize":
         raise Refusal("tf_crop_and_resize extrapolates by a constant: its weights do not sum to one", "A7")
+    if _shrinks(view, resize):
+        raise Refusal("it gives fewer samples than it takes: the convolution has less to do behind it", "A7")
     names = inputs_of(resize)
     dim, C = layer.weight.ndim - 2, layer.weight.shape[1] * layer.groups
     maps = (view.dims(resize.input[0]) or (None, None))[1]
@@ -94,7 +99,18 @@ def swap(view: View, resize: NodeProto, conv: NodeProto, readings: dict[str, Rea
         after = standalone(nodes, inputs, conv.output[0], {**constants, **weights, **stated}, view.opset)
         error, ran = compare(before, after, [{resize.input[0]: size}], 4 * C + 64, False)
         worst, count = max(worst, error), count + ran
-    return Swap(nodes, weights, worst, count)
+    return Swap(nodes, weights, worst, count, layer)
+
+
+def _shrinks(view: View, resize: NodeProto) -> bool:
+    """Does it give fewer samples than it takes, as far as that is known?"""
+    before, after = view.size(resize.input[0]), view.size(resize.output[0])
+    if before is not None and after is not None:
+        return prod(after) < prod(before)
+    stated = [float(f) for a in resize.attribute if a.name == "scales" for f in a.floats]
+    constants = [v for name in resize.input[1:] if name and (v := view.constant(name)) is not None]
+    scales = next((v.reshape(-1).tolist() for v in constants if v.dtype.kind == "f" and v.size), stated)
+    return prod(scales) < 1
 
 
 def _trials(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
+from onnx import helper
 
 from rewrite.graphs import graph, node, whole
+from subpixel.errors import InputError
 from subpixel.rewriting import inspect, rewrite
 
 
@@ -75,3 +78,22 @@ def test_macs_before_and_after() -> None:
     assert opened.report["sites"][0]["macs_before"] is None
     given = rewrite(network(opened=True), "lr", inputs={"x": [1, 4, 6, 7]})
     assert given.report["sites"][0]["macs_before"] == 4 * 3 * 16 * 6 * 7
+
+
+def test_what_is_no_valid_model_is_said_in_one_sentence() -> None:
+    model = network()
+    del model.graph.node[0].input[:]
+    with pytest.raises(InputError, match="is not valid ONNX"):
+        inspect(model)
+
+
+def test_a_custom_operator_of_the_same_name_is_no_upsampling() -> None:
+    model = graph(
+        [helper.make_node("DepthToSpace", ["x"], ["y"], domain="com.example", blocksize=2)],
+        {"x": ["N", 8, "H", "W"]},
+        "y",
+        domain="com.example",
+    )
+    assert inspect(model)["sites"] == []
+    for goal in ("lr", "deconv"):
+        assert rewrite(model, goal).report["sites"] == []

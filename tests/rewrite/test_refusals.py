@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from rewrite.graphs import enlarged, graph, node, rewritten, whole
-from subpixel.errors import InputError, UsageError
-from subpixel.rewriting import rewrite, verify
+from subpixel.errors import InputError, MissingExtra, UsageError
+from subpixel.rewriting import inspect, rewrite, verify
 from subpixel.rewriting.writing import build
 
 X: Any = {"x": ["N", 5, "H", "W"]}
@@ -275,3 +276,47 @@ def test_unknown_goal_and_unknown_opset() -> None:
     model.opset_import[0].version = 9999
     with pytest.raises(InputError, match="opset 9999"):
         rewrite(model, "lr")
+
+
+@pytest.mark.parametrize(
+    "wrong", [[1, 5, 8, 8], {"x": "1x5x8x8"}, {"x": 8}, {"x": [1, 5, -8, 8]}, {"x": [1, 5, 8.5, 8]}]
+)
+def test_shapes_that_are_none(wrong: Any) -> None:
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2))
+    for option in ("inputs", "smallest"):
+        with pytest.raises(UsageError, match=f"`{option}` must give whole shapes by input name"):
+            rewrite(model, "lr", **{option: wrong})
+    for call in (inspect, partial(verify, model)):
+        with pytest.raises(UsageError, match="`inputs` must give whole shapes by input name"):
+            call(model, inputs=wrong)
+
+
+def test_numbers_that_are_out_of_range() -> None:
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2))
+    for growth in (-1, 0.5, float("nan")):
+        with pytest.raises(UsageError, match="growth must be a number from 1 on"):
+            rewrite(model, "lr", growth=growth)
+    for threads in (-3, 0, 9999):
+        with pytest.raises(UsageError, match="threads must be from 1 to 256"):
+            rewrite(model, threads=threads, inputs={"x": [1, 5, 6, 7]})
+
+
+def test_a_runtime_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subpixel.runtime.session.find_spec", lambda package: None)
+    model = graph([node("ConvTranspose", "x w", "y", strides=[2, 2])], X, "y", w=whole(5, 3, 2, 2))
+    with pytest.raises(MissingExtra, match="pip install openvino"):
+        rewrite(model, runtime="openvino", inputs={"x": [1, 5, 6, 7]})
+
+
+def test_weights_whose_bytes_are_not_those_of_their_shape() -> None:
+    model = graph(
+        [node("DepthToSpace", "x", "u", blocksize=1), node("Slice", "u a b", "y")],
+        X,
+        "y",
+        a=np.array([0, 0, 1, 1]),
+        b=np.array([9, 9, -1, -1]),
+    )
+    for kind in (TensorProto.UINT8, 99):
+        model.graph.initializer[0].data_type = kind
+        with pytest.raises(InputError, match="damaged: the weight 'a'"):
+            rewrite(model, "lr")

@@ -20,12 +20,12 @@ from subpixel.errors import InputError
 from subpixel.progress import track
 from subpixel.rewriting.choice.clock import Feeds
 from subpixel.rewriting.choice.macs import chain
-from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of
+from subpixel.rewriting.choice.neighbourhood import input_feeds, values_of, whole_shapes
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.model_file import load
-from subpixel.rewriting.graph.soundness import inlined, refuse_unsound
+from subpixel.rewriting.graph.soundness import inlined, refuse_faulty
 from subpixel.rewriting.graph.view import View, opset_of, overridable_of, with_constant_weights
-from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, has, read_all
+from subpixel.rewriting.reading.chains import find_chains, has, is_upsampling, read_all
 from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.reading.reading import Reading
 from subpixel.rewriting.refusal import Refusal
@@ -57,12 +57,17 @@ def inspect(
         InputError: no valid ONNX model.
         UsageError: `inputs` do not fit the model.
     """
-    loaded = inlined(with_constant_weights(load(model)) if constant_weights else load(model))
-    refuse_unsound(loaded, "the model" if isinstance(model, ModelProto) else str(model))
+    inputs = whole_shapes(inputs)
+    given, name = load(model), "the model" if isinstance(model, ModelProto) else str(model)
+    loaded = inlined(with_constant_weights(given) if constant_weights else given)
+    if loaded is model:
+        loaded = ModelProto()
+        loaded.CopyFrom(given)
+    refuse_faulty(loaded, name, inputs)
     view = View(loaded.graph, opset_of(loaded), types_of(infer(loaded).graph), overridable=overridable_of(loaded))
     readings, refused = read_all(view)
     why = {node.output[0]: refusal for node, refusal in refused}
-    nodes = [node for node in view.graph.node if node.op_type in UPSAMPLING_OPS and not node.domain]
+    nodes = [node for node in view.graph.node if is_upsampling(node)]
     nodes += [r.nodes[0] for r in readings.values() if len(r.nodes) > 1 and not has(r, layers.PeriodicUnshuffle)]
     times: dict[str, float] = {}
     sizes: dict[str, tuple[int, ...]] = {}
@@ -156,7 +161,7 @@ def _options(view: View, readings: dict[str, Reading]) -> dict[str, list[dict[st
             except Refusal as refusal:
                 option |= {"law": refusal.law or site.law, "refused": refusal.reason}
             for node in site.nodes:
-                if node.op_type in UPSAMPLING_OPS or node is site.node:
+                if is_upsampling(node) or node is site.node:
                     found.setdefault(node.output[0], []).append(option)
     return found
 

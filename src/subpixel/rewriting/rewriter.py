@@ -12,7 +12,7 @@ from onnx import ModelProto
 from subpixel.errors import InputError, UsageError
 from subpixel.rewriting.choice import macs
 from subpixel.rewriting.choice.clock import Clock, RuntimeClock
-from subpixel.rewriting.choice.neighbourhood import input_feeds
+from subpixel.rewriting.choice.neighbourhood import input_feeds, whole_shapes
 from subpixel.rewriting.devices.profile import Profile, read_profile
 from subpixel.rewriting.goals.change import Wish
 from subpixel.rewriting.goals.device import fit, lowered
@@ -22,7 +22,7 @@ from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.external import fill
 from subpixel.rewriting.graph.inference import forget_doubtful
 from subpixel.rewriting.graph.model_file import is_module, load, refuse_nan
-from subpixel.rewriting.graph.soundness import inlined, refuse_unsound, state_ranks
+from subpixel.rewriting.graph.soundness import inlined, refuse_faulty
 from subpixel.rewriting.graph.view import opset_of, with_constant_weights
 from subpixel.rewriting.reading.cuts import GOALS
 from subpixel.rewriting.verifying import verify
@@ -118,9 +118,12 @@ def rewrite(
         UsageError: an unknown goal, runtime or profile, a profile beside a goal, `inputs` or `smallest` that fit no
             input, options that say how to measure where nothing is measured, something that is no model.
         InputError: the file is no valid ONNX model, holds NaN, or does not run; or open sizes that `fastest` needs.
+        MissingExtra: the runtime to measure in is not installed.
     """
     if goal not in GOALS:
         raise UsageError(f"unknown goal {goal!r}: choose {', '.join(GOALS)}")
+    if growth is not None and not growth >= 1:
+        raise UsageError(f"growth must be a number from 1 on, or None for no cap, not {growth!r}")
     if goal != "fastest" or profile is not None:
         for option, value in (("runtime", runtime), ("threads", threads), ("clock", clock)):
             if value is not None:
@@ -142,6 +145,7 @@ def rewrite(
         raise UsageError(f"a profile says what is wanted, and so does goal {goal!r}: give one of them")
     if lift and goal != "lr":
         raise UsageError("`lift` belongs to goal 'lr': give both")
+    inputs, smallest = whole_shapes(inputs), whole_shapes(smallest, "smallest")
     device = None if profile is None else read_profile(profile)
     given = load(model, apart=True)
     if constant_weights:
@@ -154,11 +158,7 @@ def rewrite(
     if isinstance(model, ModelProto) or goal == "fastest":
         copy = ModelProto()
         copy.CopyFrom(original)
-    state_ranks(copy, name, inputs)
-    fault = check(copy)
-    if fault:
-        raise InputError(f"{name} is not valid ONNX: {fault}")
-    refuse_unsound(copy, name)
+    refuse_faulty(copy, name, inputs)
     if inputs:
         input_feeds(copy, inputs)  # refuses what fits no input
     if smallest:

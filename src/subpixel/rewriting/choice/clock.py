@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from subpixel.errors import UsageError
+from subpixel.errors import MissingExtra, UsageError
 from subpixel.rewriting.choice.duel import Duel, fight
 
 Feeds = dict[str, NDArray[Any]]
@@ -39,9 +39,14 @@ class RuntimeClock:
 
     def __init__(self, runtime: str = "onnxruntime", threads: int | None = None, seconds: float = 1.0) -> None:
         from subpixel.runtime.cores import available_cores
+        from subpixel.runtime.session import MAX_THREADS, installed
 
         if runtime not in _OPENERS:
             raise UsageError(f"unknown runtime {runtime!r} to measure in: choose {', '.join(_OPENERS)}")
+        if not installed(runtime):
+            raise MissingExtra(f"runtime {runtime} is not installed here: pip install {runtime}")
+        if threads is not None and not 1 <= threads <= MAX_THREADS:
+            raise UsageError(f"threads must be from 1 to {MAX_THREADS}, not {threads}")
         self.runtime, self.threads, self.seconds = runtime, threads or available_cores(), seconds
         self.identity = f"{machine()}, {runtime} {_version(runtime)}, {self.threads} threads, at rest between runs"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +111,24 @@ def with_types(model: ModelProto, values: Values) -> ModelProto:
     return model
 
 
+def whole_shapes(given: Any, option: str = "inputs") -> dict[str, list[int]] | None:
+    """Shapes by input name as a caller gives them: lists of whole numbers.
+
+    Raises:
+        UsageError: they are anything else.
+    """
+    if given is None:
+        return None
+    try:
+        shapes = {str(name): [index(n) for n in shape] for name, shape in given.items()}
+    except (AttributeError, TypeError):
+        shapes = {"": [0]}
+    if any(n < 1 for shape in shapes.values() for n in shape):
+        like = '{"x": [1, 3, 224, 224]}'
+        raise UsageError(f"`{option}` must give whole shapes by input name, such as {like}, not {given!r}")
+    return shapes
+
+
 def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> Feeds:
     """Noise for the model's inputs.
 
@@ -119,7 +138,7 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
     """
     feeds: Feeds = {}
     weights = {t.name for t in model.graph.initializer}
-    given = dict(inputs or {})
+    given = whole_shapes(inputs) or {}
     for stated in model.graph.input:
         if stated.name in weights:
             continue
@@ -139,7 +158,7 @@ def input_feeds(model: ModelProto, inputs: dict[str, Sequence[int]] | None) -> F
                 tensor.shape.dim.add()
         dims = [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
         named = value.name in given
-        shape: list[int | None] = [int(n) for n in given.pop(value.name, [])] or [
+        shape: list[int | None] = [*given.pop(value.name, [])] or [
             1 if i == 0 and n is None else n for i, n in enumerate(dims)
         ]
         if (

@@ -20,7 +20,7 @@ from subpixel.rewriting.graph.sizes import evaluate
 from subpixel.rewriting.graph.view import View, extract, opset_of, overridable_of, standalone, subgraphs
 from subpixel.rewriting.proof.compare import compare
 from subpixel.rewriting.proof.prove import Proof
-from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewriting.reading.chains import find_chains, is_upsampling, read_all
 from subpixel.rewriting.reading.cuts import sites_at
 from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
@@ -102,7 +102,7 @@ def _fit_graph(view: View, wish: Wish, profile: Profile, outcome: Outcome) -> li
             changed |= {id(n) for n in site.nodes}
             break
         else:
-            if node.op_type in UPSAMPLING_OPS or any(node in r.nodes for r in readings.values()):
+            if is_upsampling(node) or any(node in r.nodes for r in readings.values()):
                 others = [reason for reason in dict.fromkeys(tried) if reason != why]
                 text = f"; no other form helps: {', '.join(others)}" if others else ""
                 if any(view.size(name) is None for name in node.input[:1]):

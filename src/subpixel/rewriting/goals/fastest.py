@@ -29,7 +29,7 @@ from subpixel.rewriting.graph.edit import apply_edits, names_in
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.view import View, opset_of, overridable_of, subgraphs
 from subpixel.rewriting.moves.commute import find_commuting, swap
-from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewriting.reading.chains import find_chains, is_upsampling, read_all
 from subpixel.rewriting.reading.cuts import every_site
 from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
@@ -103,7 +103,7 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
     readings, unread = read_all(view)
     taken = names_in(view)
     found: list[Alternative] = []
-    left = {node.output[0]: (node, why) for node, why in unread if node.op_type in UPSAMPLING_OPS}
+    left = {node.output[0]: (node, why) for node, why in unread if is_upsampling(node)}
     for site in every_site(view, find_chains(view, readings)):
         try:
             if site.refusal is not None:
@@ -144,7 +144,7 @@ def _alternatives(view: View, wish: Wish) -> tuple[list[Alternative], list[tuple
         found.append(Alternative(resize, "A7", (resize, conv), (resize.input[0],), conv.output[0], (form,), text))
     covered = {name for a in found for node in a.nodes for name in node.output}
     for node in view.graph.node:
-        if node.op_type in UPSAMPLING_OPS and not covered & set(node.output):
+        if is_upsampling(node) and not covered & set(node.output):
             left.setdefault(node.output[0], (node, nothing_follows(view, readings, node)))
     for node in _inner(view.graph):
         inside = "it stands in a branch or a loop, which is not timed: goals lr and deconv rewrite it"
@@ -163,7 +163,7 @@ def _inner(graph: GraphProto) -> Iterator[NodeProto]:
     """Upsamplings in branches and loops."""
     for node in graph.node:
         for inner in subgraphs(node):
-            yield from (n for n in inner.node if n.op_type in UPSAMPLING_OPS)
+            yield from (n for n in inner.node if is_upsampling(n))
             yield from _inner(inner)
 
 

@@ -16,7 +16,7 @@ from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.view import Place, View, opset_of, overridable_of, subgraphs
 from subpixel.rewriting.moves.commute import find_commuting, swap
 from subpixel.rewriting.moves.lifting import swapped, swaps
-from subpixel.rewriting.reading.chains import UPSAMPLING_OPS, find_chains, read_all
+from subpixel.rewriting.reading.chains import find_chains, is_upsampling, read_all
 from subpixel.rewriting.reading.cuts import find_sites
 from subpixel.rewriting.refusal import Refusal
 
@@ -188,13 +188,13 @@ def _rewrite_all(view: View, wish: Wish, outcome: Outcome) -> list[Edit]:
             outcome.refuse(view, cuts[0].node, reason)
     for node, why in unread:
         source = view.producers.get(node.input[0]) if node.input else None
-        if node.op_type not in UPSAMPLING_OPS and source is not None and source.op_type in UPSAMPLING_OPS:
+        if not is_upsampling(node) and source is not None and is_upsampling(source):
             node = source  # what follows an upsampling cannot be read, so nothing moves
-        if node.op_type in UPSAMPLING_OPS and node.output[0] not in seen:
+        if is_upsampling(node) and node.output[0] not in seen:
             seen.add(node.output[0])
             outcome.refuse(view, node, why)
     done = {"lr": "DepthToSpace", "deconv": "ConvTranspose"}.get(wish.goal)
     for node in view.graph.node:
-        if node.op_type in UPSAMPLING_OPS and node.op_type != done and not seen & set(node.output):
+        if is_upsampling(node) and node.op_type != done and not seen & set(node.output):
             outcome.refuse(view, node, nothing_follows(view, readings, node))
     return edits

@@ -98,7 +98,9 @@ def _carried(node: NodeProto) -> list[onnx.ValueInfoProto]:
     """Inputs of a loop's body that may have another shape in the next turn."""
     if node.domain or node.op_type not in ("Loop", "Scan"):
         return []
-    (body,) = subgraphs(node)
+    body = next(iter(subgraphs(node)), None)
+    if body is None:  # not well formed, which somebody else says
+        return []
     if node.op_type == "Loop":
         return list(body.input[2:])  # after the turn's number and the condition
     scanned = next((a.i for a in node.attribute if a.name == "num_scan_inputs"), 0)

@@ -65,7 +65,8 @@ def _text(node: NodeProto, constant: Constant) -> str:
             return f"×{a['blocksize']} {mode}".strip()
         case "Resize" | "Upsample":
             scales = [constant(name) for name in node.input[1:] if name]
-            spatial = next((s[2:] for s in scales if s is not None and s.size > 2 and s.dtype.kind == "f"), None)
+            known = (s.reshape(-1) for s in scales if s is not None)
+            spatial = next((s[2:] for s in known if s.size > 2 and s.dtype.kind == "f"), None)
             factors = [] if spatial is None else [f"{float(s):g}" for s in spatial]
             by = f" ×{_times(factors if len(set(factors)) > 1 else factors[:1])}" if factors else ""
             return str(a.get("mode", b"nearest").decode()) + by

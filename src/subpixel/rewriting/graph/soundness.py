@@ -11,10 +11,26 @@ import onnx.shape_inference
 from onnx import ModelProto, ValueInfoProto, helper
 
 from subpixel.errors import InputError
+from subpixel.rewriting.graph.edit import check
 from subpixel.rewriting.graph.inference import infer, types_of
 
 _ERROR = re.compile(r"\(op_type:(?P<op>\w+)(?:, node name: (?P<node>.*?))?\): (?P<what>.*?)(?= \(op_type:|$)")
 _JUDGED = ("Conv", "ConvTranspose", "DepthToSpace", "SpaceToDepth")  # of others onnx refuses what runtimes run
+
+
+def refuse_faulty(model: ModelProto, name: str, inputs: dict[str, Sequence[int]] | None) -> None:
+    """What the ONNX checker or a runtime would have against the model, before anything is made of it.
+
+    Inputs and outputs without any shape get one in place.
+
+    Raises:
+        InputError: no valid ONNX, or no sound one; or nothing says how many axes an input or output has.
+    """
+    state_ranks(model, name, inputs)
+    fault = check(model)
+    if fault:
+        raise InputError(f"{name} is not valid ONNX: {fault}")
+    refuse_unsound(model, name)
 
 
 def refuse_unsound(model: ModelProto, name: str) -> None:

@@ -18,6 +18,11 @@ UPSAMPLERS = (layers.TransposedConvolution, layers.Resize, layers.PeriodicShuffl
 UPSAMPLING_OPS = ("ConvTranspose", "Resize", "Upsample", "DepthToSpace")
 
 
+def is_upsampling(node: NodeProto) -> bool:
+    """Is it an operator of ONNX itself that enlarges? Somebody else's may be called the same."""
+    return node.op_type in UPSAMPLING_OPS and node.domain in ("", "ai.onnx")
+
+
 @dataclass(frozen=True, eq=False)
 class Chain:
     """Readings in the order in which they run; each reads what the one before wrote."""

@@ -111,7 +111,7 @@ def with_types(model: ModelProto, values: Values) -> ModelProto:
     return model
 
 
-def whole_shapes(given: Any, option: str = "inputs") -> dict[str, list[int]] | None:
+def whole_shapes(given: Any, option: str = "inputs") -> dict[str, Sequence[int]] | None:
     """Shapes by input name as a caller gives them: lists of whole numbers.
 
     Raises:
@@ -120,7 +120,7 @@ def whole_shapes(given: Any, option: str = "inputs") -> dict[str, list[int]] | N
     if given is None:
         return None
     try:
-        shapes = {str(name): [index(n) for n in shape] for name, shape in given.items()}
+        shapes: dict[str, Sequence[int]] = {str(name): [index(n) for n in shape] for name, shape in given.items()}
     except (AttributeError, TypeError):
         shapes = {"": [0]}
     if any(n < 1 for shape in shapes.values() for n in shape):

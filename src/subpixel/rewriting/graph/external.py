@@ -174,7 +174,7 @@ def _bytes_of(tensor: TensorProto) -> int:
     """Raises: KeyError, ValueError: a type that ONNX does not know, a negative size."""
     if min(tensor.dims, default=0) < 0:
         raise ValueError(f"{tensor.name!r} has a negative size")
-    count = prod(tensor.dims)
+    count = int(prod(tensor.dims))
     packed = {"UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2}
     bits = packed.get(TensorProto.DataType.Name(tensor.data_type))
     if bits is not None:

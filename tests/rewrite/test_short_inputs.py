@@ -16,6 +16,7 @@ from subpixel.rewriting import rewrite
 from subpixel.rewriting.writing import plans
 
 SIZES = range(1, 8)
+FLOOR: Any = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 
 
 def interpolated() -> onnx.ModelProto:
@@ -160,3 +161,42 @@ def test_zeros_are_not_put_around_a_slice_of_too_little() -> None:
     )
     (site,) = rewritten(model, law="A8", sizes=[(2, 2), (3, 2), (5, 6)]).report["sites"]
     assert site["smallest"] == [2, 2]
+
+
+def emptied(pads: list[int]) -> onnx.ModelProto:
+    """Twice the samples, three cut off at the start, zeros around what is left. Of one sample nothing is left."""
+    nodes = [node("Resize", "x - s", "u", **FLOOR), node("Slice", "u a e i", "c"), node("Conv", "c w", "y", pads=pads)]
+    numbers = {"a": np.array([3]), "e": np.array([2**31 - 1]), "i": np.array([2])}
+    return graph(nodes, {"x": ["N", 2, "L"]}, "y", w=whole(2, 2, 1), s=np.array([1, 1, 2], np.float32), **numbers)
+
+
+def test_what_goes_on_from_nothing_stays() -> None:
+    """onnxruntime pads the empty tensor that the crop leaves; joined layers would go on from a negative length."""
+    model = emptied([2, 2])
+    result = rewrite(model, "lr")
+    (site,) = result.report["sites"]
+    assert "of less than 2 samples a layer leaves nothing" in site["refused"]
+    assert result.model == model
+    promised = rewrite(model, "lr", smallest={"x": [1, 2, 2]})
+    assert promised.report["rewritten"] == 1
+    for L in range(2, 6):
+        feeds = {"x": whole(2, 2, L)}
+        assert np.array_equal(Session(model)(feeds), Session(promised.model)(feeds))
+    (site,) = rewrite(model, "lr", smallest={"x": [1, 2, 1]}).report["sites"]
+    assert site["refused"] == "it needs 2 samples, or a layer leaves nothing, and `smallest` leaves 1 here"
+    stated = onnx.ModelProto()
+    stated.CopyFrom(model)
+    stated.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 4
+    assert rewrite(stated, "lr").report["rewritten"] == 1
+
+
+def test_of_two_forms_the_one_that_the_runtime_refuses_is_taken() -> None:
+    """The cheapest form gives no sample where the original gives one; another is refused there, not in silence."""
+    model = emptied([0, 1])
+    result = rewrite(model, "lr")
+    assert result.report["rewritten"] == 1
+    assert Session(model)({"x": whole(2, 2, 1)}) is not None
+    assert Session(result.model)({"x": whole(2, 2, 1)}) is None
+    for L in range(2, 6):
+        feeds = {"x": whole(2, 2, L)}
+        assert np.array_equal(Session(model)(feeds), Session(result.model)(feeds))

@@ -105,24 +105,41 @@ def proved(view: View, site: Site, built: Built, picked: list[Form], wish: Wish)
         Refusal: it does not, or not there.
     """
     proof = prove(view, site, built, partial(again, wish=wish, picked=picked), partial(same_site, site=site))
-    if not proof.smallest:
+    if not proof.smallest and not proof.filled:
         return proof
     # Stated by the model itself, not by the caller for this once: there are no other inputs.
     if not wish.inputs and all(view.size(name) is not None for name in site.sources):
         return replace(proof, smallest=None)
-    needed = "×".join(map(str, proof.smallest))
-    if wish.smallest:
-        source = next(term.sources[0] for term in site.terms if not term.keep)
-        shape = wish.least.get(source)
-        if shape is None:
-            raise Refusal(f"its border cells need {needed} samples, and how many `smallest` leaves here is not known")
-        if any(n < need for n, need in zip(shape[2:], proof.smallest, strict=True)):
-            there = "×".join(map(str, shape[2:]))
-            raise Refusal(f"its border cells need {needed} samples, and `smallest` leaves {there} here", "A12")
-    elif wish.runtime == "openvino":
-        why = "OpenVINO does not refuse shorter inputs: state the sizes in the model, or promise them with `smallest`"
-        raise Refusal(f"its border cells need {needed} samples, and {why}", "A12")
+    if proof.filled:
+        needed = "×".join(map(str, proof.filled))
+        if not wish.smallest:
+            what = f"of less than {needed} samples a layer leaves nothing, and what onnxruntime makes of nothing"
+            raise Refusal(f"{what} would be another result: promise longer inputs with `smallest`", "A12")
+        _refuse_shorter(site, wish, proof.filled, f"it needs {needed} samples, or a layer leaves nothing")
+    if proof.smallest:
+        what = f"its border cells need {'×'.join(map(str, proof.smallest))} samples"
+        if wish.smallest:
+            _refuse_shorter(site, wish, proof.smallest, what)
+        elif wish.runtime == "openvino":
+            why = (
+                "OpenVINO does not refuse shorter inputs: state the sizes in the model, or promise them with `smallest`"
+            )
+            raise Refusal(f"{what}, and {why}", "A12")
     return proof
+
+
+def _refuse_shorter(site: Site, wish: Wish, needed: tuple[int, ...], what: str) -> None:
+    """Where the shortest inputs that the result must take leave less than `needed` samples here.
+
+    Raises:
+        Refusal: they do, or what they leave is not known.
+    """
+    source = next(term.sources[0] for term in site.terms if not term.keep)
+    shape = wish.least.get(source)
+    if shape is None:
+        raise Refusal(f"{what}, and how many `smallest` leaves here is not known")
+    if any(n < need for n, need in zip(shape[2:], needed, strict=True)):
+        raise Refusal(f"{what}, and `smallest` leaves {'×'.join(map(str, shape[2:]))} here", "A12")
 
 
 def choices(view: View, site: Site, wish: Wish, whole: list[Op | Cells]) -> list[list[Form]]:

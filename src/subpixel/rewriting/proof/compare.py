@@ -77,7 +77,7 @@ class Comparison:
         y, z = y.astype(np.float64), z.astype(np.float64)
         positive = {name: np.abs(x) for name, x in feeds.items()}
         if self._lobes > 1:  # a constant passes through an interpolation as it is
-            positive = {name: np.full_like(x, np.abs(x).max()) for name, x in feeds.items()}
+            positive = {name: np.full_like(x, np.abs(x).max(initial=0)) for name, x in feeds.items()}
         magnitude = self._lobes * np.abs(self._magnitudes(positive).astype(np.float64))
         difference = np.abs(y - z)
         if self.exact and magnitude.max() < 0.25 / unit:

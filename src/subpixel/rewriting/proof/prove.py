@@ -24,7 +24,14 @@ from subpixel.algebra.cells import as_cells
 from subpixel.rewriting.graph.inference import infer, types_of
 from subpixel.rewriting.graph.view import Input, View, extract, standalone
 from subpixel.rewriting.proof.compare import Comparison, Sizes, compare
-from subpixel.rewriting.proof.sizes import Lengths, dim_of, legal_lengths, shorter_sizes, trial_sizes
+from subpixel.rewriting.proof.sizes import (
+    Lengths,
+    dim_of,
+    emptying_sizes,
+    legal_lengths,
+    shorter_sizes,
+    trial_sizes,
+)
 from subpixel.rewriting.reading.chains import find_chains, read_all
 from subpixel.rewriting.reading.sites import Site
 from subpixel.rewriting.refusal import Refusal
@@ -44,7 +51,8 @@ SHORTER = 64
 class Proof:
     """What was shown: by the normal form or not, at how many sizes, the largest error on real weights.
 
-    `smallest`: the shortest input that it takes, where the original takes shorter ones.
+    `smallest`: the shortest input that it takes, where the original takes shorter ones. `filled`: the shortest of which
+    every layer leaves something, where the two give different numbers for shorter ones.
     """
 
     by_normal_form: bool
@@ -52,6 +60,7 @@ class Proof:
     exact: bool
     max_error: float
     smallest: tuple[int, ...] | None = None
+    filled: tuple[int, ...] | None = None
 
 
 def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[View], list[Site]]) -> Proof:
@@ -81,7 +90,8 @@ def prove(view: View, site: Site, built: Built, again: Again, find: Callable[[Vi
     comparison = Comparison(integers, after, terms, is_dyadic(site))
     _, count = comparison.over(sizes, may_fail)
     smallest = _smallest(site, needs, comparison) if needs else None
-    return Proof(all(read_back), count, comparison.exact, error, smallest)
+    filled = None if fixed else _filled(view, site, comparison)
+    return Proof(all(read_back), count, comparison.exact, error, smallest, filled)
 
 
 def _same_again(view: View, built: Built, i: int) -> bool:
@@ -192,6 +202,23 @@ def _smallest(site: Site, needs: dict[str, tuple[int, ...]], comparison: Compari
             bounded = bounded or not ran
         found.append(least)
     return tuple(found) if bounded else None
+
+
+def _filled(view: View, site: Site, comparison: Comparison) -> tuple[int, ...] | None:
+    """From which size on every layer leaves something, where the two differ below; None where they do not.
+
+    onnxruntime goes on from an empty tensor where padding follows; the joined layers from a negative length.
+    """
+    made = [view.producers.get(name) for name in site.sources]
+    cropped = any(node is not None and node.op_type in ("Slice", "Pad") for node in made)
+    try:
+        for axis in range(dim_of(site)):
+            for number, size in enumerate(islice(emptying_sizes(site, axis, cropped), SHORTER)):
+                comparison.at(size, number, may_fail=True)
+    except Refusal:
+        source = next(term.sources[0] for term in site.terms if not term.keep)
+        return tuple(next(legal_lengths(site, axis))[source] for axis in range(dim_of(site)))
+    return None
 
 
 def _fit(lengths: Lengths, axis: int, needs: dict[str, tuple[int, ...]]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 from subpixel.rewriting.proof.compare import Sizes
 from subpixel.rewriting.reading.sites import Site, Term, takes
@@ -66,11 +66,29 @@ def _long_enough(site: Site, axis: int, needs: Needs) -> Iterator[Lengths]:
 
 def legal_lengths(site: Site, axis: int) -> Iterator[Lengths]:
     """Lengths along an axis, short ones first: every layer leaves something, all terms the same where they meet."""
+    return (lengths for lengths in _lengths(site, axis) if _leave_something(site, axis, lengths))
+
+
+def emptying_sizes(site: Site, axis: int, from_nothing: bool) -> Iterator[Sizes]:
+    """Sizes that along one axis are so short that a layer leaves nothing; `from_nothing`: those of no sample, too."""
+    others = [next(islice(legal_lengths(site, other), 3, None)) for other in range(dim_of(site))]
+    for lengths in chain([dict.fromkeys(site.sources, 0)] if from_nothing else [], _lengths(site, axis)):
+        if _leave_something(site, axis, lengths):
+            break
+        yield _sizes([lengths if other == axis else f for other, f in enumerate(others)])
+
+
+def _lengths(site: Site, axis: int) -> Iterator[Lengths]:
+    """Lengths along an axis at which all terms meet, short ones first."""
     lead = max(site.terms, key=lambda term: made(term.meets, axis, 64))  # the others' lengths follow from its
     for L in range(1, LONGEST + 1):
         lengths = _met(site, axis, made(lead.meets, axis, L) if len(site.terms) > 1 else L)
-        if lengths is not None and all(_leaves_something(term, axis, lengths) for term in site.terms):
+        if lengths is not None:
             yield lengths
+
+
+def _leave_something(site: Site, axis: int, lengths: Lengths) -> bool:
+    return all(_leaves_something(term, axis, lengths) for term in site.terms)
 
 
 def _met(site: Site, axis: int, H: int) -> Lengths | None:

@@ -6,7 +6,7 @@ import re
 from study.planted import lines_of
 from subpixel.study.comparing import Place, compare
 from subpixel.study.findings import findings, write_findings
-from subpixel.study.findings.budget import about_rates
+from subpixel.study.findings.budget import about_place, about_plateau, about_rates
 from subpixel.study.findings.initialisation import about_starts
 from subpixel.study.findings.power import about_power
 from subpixel.study.findings.speed import about_speed
@@ -142,6 +142,91 @@ def test_equal_time_is_reported_where_it_was_measured(tmp_path):
     assert not found["missing"]
     write_findings(tmp_path, found)
     assert json.loads((tmp_path / "findings.json").read_text()) == json.loads(json.dumps(found))
+
+
+TIMED = Place(3, "equal-ms-openvino", 3)
+
+
+def at(place, gains, leave_out=lambda run: False, diverged=lambda run: None):
+    """Verdicts and texts at one place alone."""
+
+    def elsewhere(run):
+        return (run.matching, run.budget) != (place.matching, place.budget) or leave_out(run)
+
+    lines = lines_of(SETTINGS, [3], gains, leave_out=elsewhere, diverged=diverged)
+    for line in lines:
+        if place is TIMED:
+            line["ratio"] = {"bicubic-first": 0.8, "deconvolution-first": 1.2}.get(line["family"], 1.0)
+    return [(one.verdict, one.text) for one in about_place(lines, place)]
+
+
+def test_at_equal_time_widths_differ_so_that_nothing_is_the_same_layer_and_times_are_said():
+    (first, ours), (second, deconvolution), (_, resize) = at(TIMED, BETTER)
+    assert first == "holds"
+    assert (
+        "shuffle-last 1.00, nearest-first 1.00, bicubic-first 0.80, deconvolution-first 1.20 (too slow at any" in ours
+    )
+    assert second == "undecided"  # equally good is not better
+    assert "A shuffle at the end is better than a deconvolution of 3r × 3r taps: undecided;" in deconvolution
+    assert "the same layer" not in deconvolution
+    assert resize.endswith(" Of the budget's time they take: shuffle-last 1.00, resize-last 1.00.")
+
+
+PLACE = Place(3, "equal-macs", 3)
+
+
+def test_one_missing_rival_hides_neither_a_loss_nor_the_other_claims():
+    (verdict, text), *others = at(PLACE, BETTER, leave_out=lambda run: run.family == "nearest-first")
+    assert verdict == "missing"
+    assert text.endswith("missing, too few runs of nearest-first.")
+    assert [one for one, _ in others] == ["holds", "holds"]
+    (verdict, text), *_ = at(PLACE, {"bicubic-first": 0.5}, leave_out=lambda run: run.family == "nearest-first")
+    assert verdict == "does not hold"
+    assert "bicubic-first is better" in text
+    # Who is missing is named, and nobody else.
+    texts = [text for _, text in at(PLACE, BETTER, leave_out=lambda run: run.family == "shuffle-last")]
+    assert [text.partition("too few runs of ")[2] for text in texts] == ["shuffle-last."] * 3
+    (only,) = at(PLACE, BETTER, leave_out=lambda run: True)
+    assert only[0] == "missing"
+    assert only[1].endswith("missing, no run was made.")
+
+
+def test_what_diverged_is_said_with_each_claim_it_belongs_to():
+    def lost(*names, seeds=range(3)):
+        return lambda run: 7 if run.family in names and run.seed in seeds else None
+
+    first, deconvolution, resize = at(PLACE, BETTER, diverged=lost("deconvolution-last", "resize-last"))
+    assert first[0] == "holds"
+    assert "diverged" not in first[1]
+    assert deconvolution[0] == "does not hold"
+    assert "no run of deconvolution-last ended (deconvolution-last diverged at step 7 (seed 0)" in deconvolution[1]
+    assert resize[0] == "holds"
+    assert [verdict for verdict, _ in at(PLACE, BETTER, diverged=lost("shuffle-last"))] == ["does not hold"] * 3
+    *_, resize = at(PLACE, BETTER, diverged=lost("resize-last", seeds=[1]))
+    assert resize[0] == "holds"
+    assert "2 seeds" in resize[1]
+    assert resize[1].endswith("(resize-last diverged at step 7 (seed 1)).")
+    *_, resize = at(PLACE, BETTER, diverged=lost("resize-last", seeds=[0, 1]))
+    assert resize[1].endswith("too few runs of resize-last (resize-last diverged at step 7 (seed 0), step 7 (seed 1)).")
+
+
+def test_a_control_that_diverged_once_is_said_to():
+    def lost(run):
+        return 9 if (run.family, run.seed) == ("equal-weights", 1) else None
+
+    lines = lines_of(SETTINGS, [3], BETTER, leave_out=lambda run: only_macs(run) or run.budget != 3, diverged=lost)
+    verdict, text = said(lines, "causes")
+    assert verdict == "holds"
+    assert text.endswith("(equal-weights diverged at step 9 (seed 1)).")
+    text = said([line for line in lines if line["family"] != "nearest-first"], "causes")[1]
+    assert "missing, too few runs of nearest-first (" in text
+
+
+def test_without_longer_runs_no_number_of_steps_is_named():
+    asked = BudgetSettings(maps=(2, 3, 4), rates=(0.01,), longer=1)
+    assert (
+        about_plateau([], 3, asked).text == "×3: More steps bring less than 0.05 dB more: missing, there are no runs."
+    )
 
 
 def converse(student, residual, seed=0, **more):

@@ -1,12 +1,12 @@
 """What budget.jsonl says: who is better at equal cost, why, and whether they had stopped learning."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
-from subpixel.study.equal_time import RUNTIMES
+from subpixel.study.equal_time import RUNTIMES, SLACK
 from subpixel.study.findings.mixing import about_mixing, settings_of
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import AT_HR, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
@@ -19,6 +19,9 @@ ALIKE = 0.05
 """dB within which two families are called alike, if the whole interval lies there."""
 LEVEL_GAIN = 0.05
 """dB that more steps may bring to a run that still counts as being on its plateau."""
+
+Runs = Mapping[str, Sequence[Line]]
+"""By family or control, at one place."""
 
 
 def findings(lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings | None = None) -> dict[str, Any]:
@@ -37,7 +40,7 @@ def findings(lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings
             sentences.append(refused)
             continue
         for matching in (EQUAL_MACS, *(f"{TIMED}{runtime}" for runtime in RUNTIMES)):
-            for maps in settings.maps if matching == EQUAL_MACS else settings.timed_maps:
+            for maps in sorted(settings.maps if matching == EQUAL_MACS else settings.timed_maps):
                 place = Place(scale, matching, maps)
                 sentences += about_place(lines, place)
                 for family in FAMILIES:
@@ -61,50 +64,63 @@ def findings(lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings
 
 def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:
     """Whether the LR network is better than those that enlarge first, and how those that enlarge last compare."""
-    where = _where(place)
-    ours = place.find(lines, OURS)
+    runs = {family: place.find(lines, family) for family in FAMILIES}
+    is_timed = place.matching.startswith(TIMED)
 
-    def say(verdict: Verdict, text: str) -> Sentence:
-        return Sentence("budget", place.scale, place.matching, place.budget, verdict, f"{where}: {text}")
+    def say(claim: str, found: tuple[Verdict, str], families: Sequence[str]) -> Sentence:
+        verdict, numbers = found
+        text = f"{_where(place)}: {claim}{numbers}{_lost(runs, families)}."
+        text += _times(runs, families) if is_timed and verdict != "missing" else ""
+        return Sentence("budget", place.scale, place.matching, place.budget, verdict, text)
 
-    claim = "LR convolutions and a shuffle beat every network that enlarges first"
-    lost = [f"{name} {_diverged(place.find(lines, name))}" for name in FAMILIES if _diverged(place.find(lines, name))]
-    notes = f" ({'; '.join(lost)})" if lost else ""
-    against = {name: compare(ours, place.find(lines, name)) for name in AT_HR}
-    # A rival none of whose runs stayed finite is beaten; with nothing to compare it is missing.
-    rivals = {name: made for name, made in against.items() if not _all_diverged(place.find(lines, name))}
-    absent = [name for name, made in rivals.items() if made is None or made.low is None]
-    if _all_diverged(ours):
-        return [say("does not hold", f"{claim}: does not hold, {OURS} {_diverged(ours)}.")]
-    if absent or not ours:
-        return [say("missing", f"{claim}: missing, too few runs of {', '.join(absent or [OURS])}{notes}.")]
-    made = [value for value in rivals.values() if value is not None]
-    if not made:
-        return [say("holds", f"{claim}: all of those diverged{notes}.")]
-    hardest = min(made, key=lambda one: one.difference)
-    verdicts = {one.verdict() for one in made}
-    if verdicts == {"holds"}:
-        sentences = [say("holds", f"{claim}; the best of those is {hardest.second}: {_numbers(hardest)}{notes}.")]
-    elif "does not hold" in verdicts:
-        worse = next(one for one in made if one.verdict() == "does not hold")
-        sentences = [
-            say("does not hold", f"{claim}: does not hold, {worse.second} is better, {_numbers(worse)}{notes}.")
-        ]
-    else:
-        open_ones = ", ".join(one.second for one in made if one.verdict() == "undecided")
-        text = f"{claim}: undecided against {open_ones}: {_numbers(hardest)} over {hardest.second}{notes}."
-        sentences = [say("undecided", text)]
-    for name, claim in (
-        ("deconvolution-last", "A deconvolution of 3r × 3r taps at the end and a shuffle, the same layer, learn alike"),
-        ("resize-last", "A shuffle at the end is better than nearest neighbour and a convolution"),
-    ):
-        one = compare(ours, place.find(lines, name))
-        if one is None or one.low is None:
-            sentences.append(say("missing", f"{claim}: missing, too few runs of {name}."))
-            continue
-        verdict = alike(one) if name == "deconvolution-last" else one.verdict()
-        sentences.append(say(verdict, f"{claim}{ending(verdict)} {OURS} less {name} is {_numbers(one)}."))
+    if not any(runs.values()):
+        return [say(BEATS, ("missing", ": missing, no run was made"), ())]
+    sentences = [say(BEATS, _beats(runs), (OURS, *AT_HR))]
+    # At equal time the two have other widths: they are not the same layer any more, and need not learn alike.
+    deconvolution = (BETTER_THAN_DECONVOLUTION, better) if is_timed else (LEARN_ALIKE, alike)
+    for family, claim, judge in (("deconvolution-last", *deconvolution), ("resize-last", BETTER_THAN_RESIZE, better)):
+        sentences.append(say(claim, _pair(runs, family, judge), (OURS, family)))
     return sentences
+
+
+BEATS = "LR convolutions and a shuffle beat every network that enlarges first"
+LEARN_ALIKE = "A deconvolution of 3r × 3r taps at the end and a shuffle, the same layer, learn alike"
+BETTER_THAN_DECONVOLUTION = "A shuffle at the end is better than a deconvolution of 3r × 3r taps"
+BETTER_THAN_RESIZE = "A shuffle at the end is better than nearest neighbour and a convolution"
+
+
+def _beats(runs: Runs) -> tuple[Verdict, str]:
+    """The verdict on `BEATS` and its numbers. A rival none of whose runs stayed finite is beaten."""
+    against = {name: compare(runs[OURS], runs[name]) for name in AT_HR if not _all_diverged(runs[name])}
+    made = [one for one in against.values() if one is not None and one.low is not None]
+    worse = next((one for one in made if one.verdict() == "does not hold"), None)
+    if _all_diverged(runs[OURS]):
+        return "does not hold", f": does not hold, no run of {OURS} ended"
+    if worse:
+        return "does not hold", f": does not hold, {worse.second} is better, {_numbers(worse)}"
+    if len(made) < len(against) or not runs[OURS]:
+        return "missing", f": missing, {_too_few(runs, (OURS, *against))}"
+    if not made:
+        return "holds", ": no run of those ended"
+    hardest = min(made, key=lambda one: one.difference)
+    best = f"the best of those is {hardest.second}: {_numbers(hardest)}"
+    undecided = [one.second for one in made if one.verdict() == "undecided"]
+    if undecided:
+        return "undecided", f": undecided against {', '.join(undecided)}; {best}"
+    return "holds", f"; {best}"
+
+
+def _pair(runs: Runs, family: str, judge: Callable[[Comparison], Verdict]) -> tuple[Verdict, str]:
+    """The verdict on ours beside one family and its numbers; where all runs of one diverged, that decides."""
+    ours, theirs = runs[OURS], runs[family]
+    one = compare(ours, theirs)
+    if one is not None and one.low is not None:
+        return (verdict := judge(one)), f"{ending(verdict)} {OURS} less {family} is {_numbers(one)}"
+    gone = [name for name in (OURS, family) if _all_diverged(runs[name])]
+    if len(gone) == 1 and ours and theirs:
+        verdict = "holds" if judge is better and gone == [family] else "does not hold"
+        return verdict, f"{ending(verdict)} no run of {gone[0]} ended"
+    return "missing", f": missing, {_too_few(runs, (OURS, family))}"
 
 
 def about_causes(lines: Sequence[Line], scale: int, settings: BudgetSettings) -> list[Sentence]:
@@ -127,19 +143,20 @@ def about_causes(lines: Sequence[Line], scale: int, settings: BudgetSettings) ->
     assert claims.keys() == CONTROLS.keys()
     sentences = []
     for control, (rival, claim) in claims.items():
-        mine, theirs = controls.find(lines, control), families.find(lines, rival)
+        runs = {control: controls.find(lines, control), rival: families.find(lines, rival)}
+        mine, theirs = runs.values()
         one = compare(mine, theirs)
-        diverged = _diverged(controls.find(lines, control))
         if one is None or one.low is None:
             verdict: Verdict = "missing"
-            text = f"{claim}: missing, " + (f"{control} {diverged}." if diverged else f"too few runs of {control}.")
+            text = f"{claim}: missing, {_too_few(runs, (control, rival))}"
         elif control == "equal-weights" and any(run["weights"] > theirs[0]["weights"] for run in mine):
             verdict = "missing"
-            text = f"{claim}: missing, {control} has {mine[0]['weights']:,} weights, {rival} {theirs[0]['weights']:,}."
+            text = f"{claim}: missing, {control} has {mine[0]['weights']:,} weights, {rival} {theirs[0]['weights']:,}"
         else:
             verdict = alike(one) if control == "tied-phases" else one.verdict()
-            text = f"{claim}{ending(verdict)} {control} less {rival} is {_numbers(one)}."
-        sentences.append(Sentence("causes", scale, "control", settings.middle, verdict, f"{where}: {text}"))
+            text = f"{claim}{ending(verdict)} {control} less {rival} is {_numbers(one)}"
+        text = f"{where}: {text}{_lost(runs, (control, rival))}."
+        sentences.append(Sentence("causes", scale, "control", settings.middle, verdict, text))
     return sentences
 
 
@@ -147,7 +164,8 @@ def about_plateau(lines: Sequence[Line], scale: int, settings: BudgetSettings) -
     """Whether more steps bring more; every rate ends at nought, so the end of a curve is flat whatever is left."""
     finished = [line for line in lines if line["scale"] == scale and line["diverged"] is None and line["curve"]]
     gains = {line["key"]: last_quarter(line) for line in finished if line["matching"] not in ("rate", "longer")}
-    claim = f"×{scale}: {settings.longer} times the steps bring less than {LEVEL_GAIN} dB more"
+    more = f"{settings.longer} times the" if settings.longer > 1 else "More"
+    claim = f"×{scale}: {more} steps bring less than {LEVEL_GAIN} dB more"
     if not gains:
         return Sentence("plateau", scale, "all", None, "missing", f"{claim}: missing, there are no runs.")
     brought: dict[str, float] = {}
@@ -199,6 +217,11 @@ def last_quarter(line: Line) -> float:
     return float(line["curve"][-1][1] - before[-1])
 
 
+def better(one: Comparison) -> Verdict:
+    """Whether the first is better, as seeds and pictures say."""
+    return one.verdict()
+
+
 def alike(one: Comparison) -> Verdict:
     """Whether two families are the same to within `ALIKE`: the whole interval over seeds must say so."""
     if one.low is None or one.high is None:
@@ -223,10 +246,27 @@ def _where(place: Place) -> str:
     return f"×{place.scale}, {macs:,} multiplications for each LR pixel"
 
 
-def _diverged(runs: Sequence[Line]) -> str:
-    """ "diverged at step 12 (seed 0)", or "" where none did."""
-    lost = [f"step {run['diverged']:,} (seed {run['seed']})" for run in runs if run["diverged"] is not None]
-    return f"diverged at {', '.join(lost)}" if lost else ""
+def _too_few(runs: Runs, names: Sequence[str]) -> str:
+    """ "too few runs of resize-last": of which of the compared, or that no two seeds are common to them."""
+    short = [name for name in names if sum(bool(run["psnr"]) for run in runs[name]) < 2]
+    return f"too few runs of {', '.join(short)}" if short else f"too few seeds are common to {', '.join(names)}"
+
+
+def _lost(runs: Runs, names: Sequence[str]) -> str:
+    """ " (resize-last diverged at step 12 (seed 0))", or "" where no run did."""
+    said = []
+    for name in names:
+        lost = [f"step {run['diverged']:,} (seed {run['seed']})" for run in runs[name] if run["diverged"] is not None]
+        said += [f"{name} diverged at {', '.join(lost)}"] if lost else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _times(runs: Runs, names: Sequence[str]) -> str:
+    """What each of the compared really takes of the budget's time: widths are whole numbers, and kernels come in
+    blocks, so that the widest network that is fast enough may be much faster."""
+    known = {name: float(run["ratio"]) for name in names for run in runs[name][:1] if run.get("ratio") is not None}
+    said = [f"{name} {ratio:.2f}{' (too slow at any width)' if ratio > SLACK else ''}" for name, ratio in known.items()]
+    return f" Of the budget's time they take: {', '.join(said)}." if said else ""
 
 
 def _all_diverged(runs: Sequence[Line]) -> bool:

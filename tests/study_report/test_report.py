@@ -78,6 +78,51 @@ def test_runs_that_were_not_made_are_named(folder, tmp_path):
         assert f"<li>{key}</li>" in text
 
 
+def test_runs_that_were_not_made_are_counted_by_what_was_made_equal(folder, tmp_path):
+    text = text_of(folder, tmp_path)
+    assert "<li>×3, equal multiplications: 3 of 54 runs</li>" in text
+    assert "<li>×3, equal time, OpenVINO: 3 of 54 runs</li>" in text
+
+
+def test_the_answer_in_short_counts_verdicts_and_states_the_lead(copy, tmp_path):
+    found = json.loads((copy / "findings.json").read_text())
+    mine = [
+        one for one in found["sentences"] if "beat every network" in one["text"] and one["matching"] == "equal-macs"
+    ]
+    for one, verdict in zip(mine, ("holds", "missing", "holds"), strict=True):
+        one["verdict"] = verdict
+    for one in found["comparisons"]:
+        if one["matching"] == "equal-macs":
+            at_2, first = one["budget"] == mine[0]["budget"], one["second"].endswith("-first")
+            one["difference"] = (0.25 if at_2 else 0.75) if first else -9.0
+            if one["budget"] == mine[1]["budget"]:
+                one["difference"] = -5.0  # too few runs for a verdict: nothing to state
+    (copy / "findings.json").write_text(json.dumps(found))
+    text = text_of(copy, tmp_path)
+    lead = "holds 2, missing 1; its lead over the best of those: +0.25 to +0.75 dB"
+    assert f"<li><b>equal multiplications</b>: {lead}</li>" in text
+
+
+def test_the_matrix_names_the_budgets_of_each_verdict(copy, tmp_path):
+    found = json.loads((copy / "findings.json").read_text())
+    mine = [one for one in found["sentences"] if "nearest neighbour and a" in one["text"]]
+    for one in mine:
+        one["verdict"] = "holds" if one["budget"] != 4 else "undecided"
+    (copy / "findings.json").write_text(json.dumps(found))
+    text = text_of(copy, tmp_path)
+    row = text[text.index('<tr><th scope="row">×3, equal multiplications</th>') :].partition("</tr>")[0]
+    assert '<b class="v right">holds</b> <span class="soft">2, 6 maps</span><br>' in row
+    assert '<b class="v ">undecided</b> <span class="soft">4 maps</span>' in row
+
+
+def test_tables_of_times_say_what_was_timed(copy, tmp_path):
+    lines = [{**line, "size": [320, 180], "threads": 1} for line in lines_of(copy, "equal_time")]
+    write_lines(copy / "equal_time.jsonl", lines)
+    text = text_of(copy, tmp_path)
+    assert "field in LR pixels; times of LR pictures of 320×180, 1 thread" in text
+    assert "<b>Timed</b>: 320×180" in text
+
+
 def test_a_family_that_diverged_is_named_with_its_step(folder, tmp_path):
     text = text_of(folder, tmp_path)
     family, seed = DIVERGES

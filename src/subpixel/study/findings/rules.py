@@ -1,6 +1,7 @@
 """What a claim of each part must show to hold, with the numbers that the modules beside this one decide by."""
 
 from subpixel.study.comparing import LEVEL
+from subpixel.study.equal_time import SLACK
 from subpixel.study.findings.budget import ALIKE, LEVEL_GAIN
 from subpixel.study.findings.initialisation import NOTHING as NO_CHECKERBOARD
 from subpixel.study.findings.power import FAR
@@ -13,7 +14,8 @@ _PAIRED = (
     f"the whole interval over seeds lies within {ALIKE:g} dB; no test over pictures is asked there."
 )
 RULES = {
-    "budget": _PAIRED,
+    "budget": f"{_PAIRED} A family none of whose runs stayed finite is beaten. At equal time a family's network is the"
+    f" widest that takes no more than {SLACK:g} of the budget's time; each sentence says what it takes.",
     "causes": _PAIRED,
     "plateau": "Holds if neither of the two families that were run for longer gains over "
     f"{LEVEL_GAIN:g} dB by it; without both it is undecided. The last quarter of a run decides nothing: the rate falls "
@@ -23,9 +25,9 @@ RULES = {
     f"theirs leaves over {FAR:g} times what the worst run of the LR network leaves; it does not hold the other way "
     f"round, nor where the best of theirs leaves under {FITTED:.2%}. Two seeds of each family at least; "
     "no interval and no test is asked.",
-    "initialisation": f"A checkerboard at the start is an index over {NO_CHECKERBOARD:g}, in every run. Smaller after "
-    "training holds if the 95 % interval of the difference over seeds says so, without a test over pictures; a lower "
-    f"error if that interval and a paired test over pictures (p < {LEVEL:g}) both do.",
+    "initialisation": f"A checkerboard at the start is an index over {NO_CHECKERBOARD:.5f}, in every run. Smaller "
+    "after training holds if the 95 % interval of the difference over seeds says so, without a test over pictures; a "
+    f"lower error if that interval and a paired test over pictures (p < {LEVEL:g}) both do.",
     "speed": f"A factor holds if the median over layers reaches {NEAR:.0%} of it, “faster” if the median is at least "
     "1; no interval and no test is asked.",
 }

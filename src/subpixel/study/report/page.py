@@ -91,4 +91,4 @@ in a part to play with, and in experiments that the note does not have.</p>
 <div class="answers"><div><b>What is a deconvolution layer?</b> An ordinary convolution on the low-resolution (LR)
 picture with r² times the maps, followed by a shuffle. Exactly: the same weights in another order.</div>
 <div><b>Why convolve in LR space?</b> For the same work an LR network has more maps, more weights and sees more of the
-picture. Whether it then does better has to be measured.</div></div>"""
+picture. Whether it then does better has to be measured: <a href="#found">what we found</a>.</div></div>"""

@@ -14,7 +14,7 @@ from subpixel.study.report.markup import details, figure, paragraphs, table
 from subpixel.study.report.plots.series import Point, Series, legend, plot
 from subpixel.study.report.results import Results
 from subpixel.study.report.sections.curves import learning_curves
-from subpixel.study.report.sections.times import Of, is_equal, pair, ratios, timed, times
+from subpixel.study.report.sections.times import Of, how, is_equal, pair, ratios, timed, times
 
 Cell = dict[str, Any]
 ALL = "all"
@@ -71,7 +71,7 @@ def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
         mine = [cell for cell in cells if cell["matching"] == matching]
         what = "multiplications" if matching == EQUAL_MACS else f"time on {matching.removeprefix(TIMED)}"
         known = {} if matching.startswith(TIMED) else ratios(results, scale, matching)
-        shown = _table(f"×{scale}, equal {what}", mine, times(results, scale, matching), known)
+        shown = _table(f"×{scale}, equal {what}", mine, times(results, scale, matching), known, how(results))
         parts.append(shown if matching == EQUAL_MACS else details(f"×{scale}, equal {what}: table", shown))
         parts.append(_comparisons(results, scale, matching, what))
     parts += [_by_picture(results.budget, scale), _rates(results.budget, scale)]
@@ -121,11 +121,22 @@ def _table(
     cells: list[Cell],
     measured: dict[Of, tuple[float, float]],
     known: dict[str, dict[Of, float]],
+    how_timed: str,
 ) -> str:
     """Counts and PSNR of every family; its time where that was made equal, or, in `known`, where it was not."""
     sets = list(dict.fromkeys(name for cell in cells for name in cell["psnr"]))
     head = (
-        *("family", "budget, MACs", "maps", "weights", "MACs", "numbers written", "memory, MB", "field", "rate"),
+        *(
+            "family",
+            "budget, MACs",
+            "maps",
+            "weights",
+            "MACs",
+            "numbers written",
+            "memory, MB",
+            "field",
+            "learning rate",
+        ),
         *(f"{name}, dB" for name in sets),
         "seeds",
         *(("ms", "of the budget's time", "equal time?") if measured else ()),
@@ -155,6 +166,8 @@ def _table(
                 )
             )
     said = f"{caption}. MACs and numbers written are for each LR pixel; memory for 640×360; field in LR pixels"
+    if (measured or known) and how_timed:
+        said += f"; times of {how_timed}"
     return table(said, head, rows, numbers=range(1, len(head)))
 
 

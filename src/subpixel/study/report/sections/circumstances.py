@@ -61,6 +61,7 @@ def _rows(lines: list[dict[str, Any]], command: str) -> list[tuple[str, str]]:
         ("Judged on", _each(name for line in lines for name in (line.get("psnr") or {}))),
         ("Training pictures", _each(f"SHA-256 {line['data'][:16]}…" for line in lines if line.get("data"))),
         ("Processor", _each(_machine(line) for line in lines)),
+        ("Timed", _each("×".join(map(str, line["size"])) for line in lines if "ratio" in line and line.get("size"))),
         ("Threads", _each(line.get("threads") for line in lines)),
         ("Versions", versions),
         ("Wall time", f"{_hours(wall)} ({_hours(processor)} of processor time)" if wall else ""),

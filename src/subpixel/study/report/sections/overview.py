@@ -7,7 +7,9 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from subpixel.study.glossary import EQUAL_MACS, JUDGING, LEARNING, MIXED
+from subpixel.study.comparing import ALL
+from subpixel.study.findings.budget import BEATS
+from subpixel.study.glossary import AT_HR, EQUAL_MACS, JUDGING, LEARNING, MIXED
 from subpixel.study.report.markup import counted, details, missing, paragraphs
 from subpixel.study.report.results import FILES, Results
 
@@ -47,6 +49,7 @@ def overview(results: Results) -> str:
             f"{len(sentences)} statements, each verdict so often: {counted(sentences)}."
         )
     )
+    parts.append(_in_short(results.findings))
     for part in dict.fromkeys(one["part"] for one in sentences):
         mine = [one for one in sentences if one["part"] == part]
         parts.append(f"<h3>{escape(PARTS.get(part, part))}</h3>")
@@ -70,29 +73,55 @@ def _badge(verdict: str) -> str:
     return f'<b class="v {_CLASSES.get(verdict, "")}">{escape(verdict)}</b>'
 
 
+def _in_short(findings: dict[str, Any]) -> str:
+    """How often the note's claim holds for each thing that was made equal, and by how much: the answer in short."""
+    mine = [one for one in findings["sentences"] if one["part"] == "budget" and _claim(one["text"]) == BEATS]
+    items = []
+    for matching in dict.fromkeys(one["matching"] for one in mine):
+        here = [one for one in mine if one["matching"] == matching]
+        places = {(one["scale"], one["budget"]) for one in here if one["verdict"] != "missing"}
+        leads: dict[Any, float] = {}
+        for one in findings["comparisons"]:
+            place = one["scale"], one["budget"]
+            if (one["matching"], one["set"]) == (matching, ALL) and one["second"] in AT_HR and place in places:
+                leads[place] = min(one["difference"], leads.get(place, one["difference"]))
+        less = [f"{value:+.2f}" for value in (min(leads.values()), max(leads.values()))] if leads else []
+        lead = f"; its lead over the best of those: {' to '.join(dict.fromkeys(less))} dB" if less else ""
+        items.append(f"<li><b>{escape(_MATCHINGS.get(matching, matching))}</b>: {counted(here)}{lead}</li>")
+    return f"<p>{BEATS}; over all scales and budgets:</p><ul>{''.join(items)}</ul>" if items else ""
+
+
 def _matrix(sentences: list[dict[str, Any]], caption: str) -> str:
-    """Claims down, scales and matchings across; in each cell a verdict for each budget, the smallest first."""
-    columns = list(dict.fromkeys((one["scale"], one["matching"]) for one in sentences))
+    """Scales and matchings down, claims across; in each cell the verdicts, and at which budgets."""
+    rows = sorted(dict.fromkeys((one["scale"], one["matching"]) for one in sentences), key=lambda row: row[0])
     claims = list(dict.fromkeys(_claim(one["text"]) for one in sentences))
-    head = "".join(f'<th scope="col">{escape(f"×{scale}, {_MATCHINGS.get(m, m)}")}</th>' for scale, m in columns)
+    head = "".join(f'<th scope="col">{escape(claim)}</th>' for claim in claims)
     body = []
-    for claim in claims:
+    for row in rows:
         cells = []
-        for column in columns:
-            mine = [x for x in sentences if _claim(x["text"]) == claim and (x["scale"], x["matching"]) == column]
+        for claim in claims:
+            mine = [x for x in sentences if _claim(x["text"]) == claim and (x["scale"], x["matching"]) == row]
             mine.sort(key=lambda one: one["budget"] or 0)
-            said = (f'{_badge(one["verdict"])} <span class="soft">{escape(_maps(one))}</span>' for one in mine)
+            said = []
+            for verdict in dict.fromkeys(one["verdict"] for one in mine):
+                maps = _maps([one for one in mine if one["verdict"] == verdict])
+                said.append(f'{_badge(verdict)} <span class="soft">{escape(maps)}</span>')
             cells.append(f"<td>{'<br>'.join(said) or '–'}</td>")
-        body.append(f'<tr><th scope="row">{escape(claim)}</th>{"".join(cells)}</tr>')
+        name = f"×{row[0]}, {_MATCHINGS.get(row[1], row[1])}"
+        body.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
     return (
-        '<p class="caption">For each budget, named by the maps a layer of the nearest-first network that sets it</p>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}"><table>'
-        f'<thead><tr><th scope="col">claim</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        '<p class="caption">At each budget, named by the maps a layer of the nearest-first network that sets it;'
+        " – where no run was made, or the claim is not made there</p>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
+        f'<table class="claims"><thead><tr><th scope="col">where</th>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
-def _maps(sentence: dict[str, Any]) -> str:
-    return "" if sentence["budget"] is None else f"{sentence['budget']} maps"
+def _maps(sentences: list[dict[str, Any]]) -> str:
+    """ "2, 4 maps": the budgets of sentences."""
+    known = [str(one["budget"]) for one in sentences if one["budget"] is not None]
+    return f"{', '.join(known)} maps" if known else ""
 
 
 def _claim(text: str) -> str:
@@ -106,6 +135,8 @@ _MATCHINGS = {
     "equal-ms-onnxruntime": "equal time, onnxruntime",
     "equal-ms-openvino": "equal time, OpenVINO",
     "control": "controls",
+    "rate": "search for learning rates",
+    "longer": "more steps",
     "all": "all runs",
     MIXED: "runs of different settings",
 }
@@ -128,9 +159,12 @@ def what_is_missing(results: Results) -> str:
     if keys:
         planned = results.findings.get("planned") if results.findings else None
         of = f" of {planned}" if planned else ""
-        groups = Counter("/".join(key.split("/")[:2]) for key in keys)
+        groups = Counter(tuple(key.split("/")[:2]) for key in keys)
+        done = Counter((f"x{line['scale']}", line["matching"]) for line in results.budget)
         lacking.append(f"{len(keys)}{of} planned runs of the budget study, which were not made")
-        lacking += [f"{count} runs of {group}" for group, count in groups.items()]
+        for (scale, matching), count in groups.items():
+            whole = count + done[scale, matching]
+            lacking.append(f"{scale.replace('x', '×')}, {_MATCHINGS.get(matching, matching)}: {count} of {whole} runs")
     body = missing("Missing", lacking) if lacking else paragraphs("Nothing: every planned run was made.")
     lost: dict[str, list[str]] = {}
     for line in results.budget:

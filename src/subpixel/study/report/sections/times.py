@@ -47,6 +47,14 @@ def ratios(results: Results, scale: int, matching: str) -> dict[str, dict[Of, fl
     return by_runtime
 
 
+def how(results: Results) -> str:
+    """ "LR pictures of 320×180, 1 thread": what was timed, as far as the lines say it."""
+    sizes = dict.fromkeys("×".join(map(str, line["size"])) for line in results.equal_time if line.get("size"))
+    threads = dict.fromkeys(line["threads"] for line in results.equal_time if line.get("threads"))
+    said = [f"LR pictures of {', '.join(sizes)}"] if sizes else []
+    return ", ".join([*said, *(f"{count} thread{'s' * (count != 1)}" for count in threads)])
+
+
 def pair(known: Mapping[Of, float], first: Of, second: Of) -> str:
     """ "0.71, not equal": the time of one network over another's; a dash where either is not known."""
     if first not in known or second not in known:

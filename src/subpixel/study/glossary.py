@@ -41,6 +41,8 @@ STARTS = {
 TIMED = "equal-ms-"
 """What a matching begins with where time is equal; the runtime follows."""
 EQUAL_MACS = "equal-macs"
+BEATS = "LR convolutions and a shuffle beat every network that enlarges first"
+"""The note's claim, as findings state it."""
 MIXED = "mixed"
 """The matching of a finding on runs of different settings, which are not compared."""
 

@@ -9,7 +9,7 @@ from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, com
 from subpixel.study.equal_time import RUNTIMES, SLACK
 from subpixel.study.findings.mixing import about_mixing, settings_of
 from subpixel.study.findings.sentence import Sentence, ending
-from subpixel.study.glossary import AT_HR, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
+from subpixel.study.glossary import AT_HR, BEATS, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
 from subpixel.study.plan import LONGER, budget_of, missing_runs, plan
 from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
@@ -83,7 +83,6 @@ def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:
     return sentences
 
 
-BEATS = "LR convolutions and a shuffle beat every network that enlarges first"
 LEARN_ALIKE = "A deconvolution of 3r × 3r taps at the end and a shuffle, the same layer, learn alike"
 BETTER_THAN_DECONVOLUTION = "A shuffle at the end is better than a deconvolution of 3r × 3r taps"
 BETTER_THAN_RESIZE = "A shuffle at the end is better than nearest neighbour and a convolution"

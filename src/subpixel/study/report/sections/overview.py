@@ -7,11 +7,10 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from subpixel.study.comparing import ALL
-from subpixel.study.findings.budget import BEATS
-from subpixel.study.glossary import AT_HR, EQUAL_MACS, JUDGING, LEARNING, MIXED
+from subpixel.study.glossary import AT_HR, BEATS, EQUAL_MACS, JUDGING, LEARNING, MIXED
 from subpixel.study.report.markup import counted, details, missing, paragraphs
 from subpixel.study.report.results import FILES, Results
+from subpixel.study.report.sections.budget import ALL
 
 PARTS = {
     "budget": "Equal cost",

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from subpixel.cli import cli
-from subpixel.errors import MissingExtra, UsageError
+from subpixel.errors import InputError, MissingExtra, UsageError
 from subpixel.study.results import ResultFile
 
 
@@ -62,6 +62,23 @@ def test_lifting_from_the_command(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.exception
     assert "6 HR networks lifted to LR space, 0 of them differ" in done.output
     assert len(ResultFile(tmp_path / "power.jsonl")) == 6 + 12
+
+
+def test_findings_of_a_folder_that_is_not_there_are_refused(tmp_path):
+    done = run("findings", "-o", str(tmp_path / "misspelt"))
+    assert isinstance(done.exception, InputError)
+    assert "misspelt is no folder of result files" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_that_cannot_be_used_are_refused_before_anything_is_timed(tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "empty").mkdir()
+    for option in ("--pictures-folder", "--benchmark"):
+        done = run("--quick", "--scale", "2", "-o", str(tmp_path / "out"), option, str(tmp_path / "empty"))
+        assert isinstance(done.exception, InputError)
+        assert "empty holds no pictures" in str(done.exception)
+        assert not list((tmp_path / "out").glob("*.jsonl"))
 
 
 def test_findings_of_an_empty_folder_list_everything_as_missing(tmp_path):

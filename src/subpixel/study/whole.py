@@ -52,6 +52,10 @@ def study_everything(
         if not benchmarks:
             shown("no --benchmark was given: the networks are judged on computed pictures")
             benchmarks = (judge,)
+    if len(drawn) < 2:  # what cannot be used is refused before hours of timing, not after
+        from subpixel.study.learning.fit import read_data
+
+        read_data(folders, benchmarks, scales[0], settings, pictures=pictures, held_out=held_out)
     timing: dict[str, Any] = {"scales": scales, "settings": settings, "threads": threads, "shown": shown}
     equal_time.study_equal_time(output, **timing)  # first: another machine than the file's is refused before the work
     equal_time.time_equal_macs(output, **timing)

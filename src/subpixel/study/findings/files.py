@@ -27,9 +27,11 @@ def write_findings_of(folder: Path, scales: Sequence[int], asked: BudgetSettings
         asked: what the runs of the study of the budget were asked for with; default: what they say themselves.
 
     Raises:
-        InputError: a file is no result file, or a line of it cannot be used.
+        InputError: no such folder; a file is no result file, or a line of it cannot be used.
         OutputError: findings.json cannot be written.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
     files = (budget.FILE, power.FILE, initialisation.FILE, speed.FILE)
     runs, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
     try:

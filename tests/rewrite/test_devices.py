@@ -210,6 +210,8 @@ def test_calls_that_name_no_profile(tmp_path: Path) -> None:
     model = transposed(strides=[2, 2])
     with pytest.raises(UsageError, match="unknown profile 'tpu': choose coreml, esp-dl, tidl"):
         rewrite(model, profile="tpu")
+    with pytest.raises(UsageError, match="3 is no profile"):
+        read_profile(3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="give one of them"):
         rewrite(model, "lr", profile="tidl")
     with pytest.raises(InputError, match="does not exist"):

@@ -56,14 +56,16 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-def read_profile(name: str) -> Profile:
+def read_profile(name: str | Path) -> Profile:
     """A profile of this folder by its name, or any .toml file.
 
     Raises:
         UsageError: no such profile. InputError: a file that is no profile; the message names what is wrong in it.
     """
+    if not isinstance(name, str | Path):
+        raise UsageError(f"{name!r} is no profile: give a name ({', '.join(profile_names())}) or a .toml file")
     path = _FOLDER / f"{name}.toml"
-    if name not in profile_names():
+    if str(name) not in profile_names():
         path = Path(name)
         if path.suffix != ".toml":
             raise UsageError(

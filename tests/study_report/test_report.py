@@ -439,6 +439,11 @@ def test_ticks_are_round_few_and_within(ends, log):
     assert all(-1e-6 <= scale(tick) <= 100 + 1e-6 for tick in ticks)
 
 
+def test_ticks_by_a_logarithm_spread_over_the_axis():
+    assert Scale(6.7, 17.5, 0, 100, True).ticks(5) == [7, 10, 15]
+    assert Scale(11, 31, 0, 100, True).ticks(5) == [15, 20, 30]
+
+
 def contrast(a, b):
     """WCAG 2's ratio of two colours #rrggbb."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, log10
 
 from subpixel.study.report.drawing import Drawing
@@ -78,13 +79,23 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
-    for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
+    """The most round numbers that are `most` at most and nowhere too close for their labels."""
+    apart = log10(high / low) / (1.5 * most)
+    best: list[float] = []
+    for digits in (
+        (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
+        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+        (1.0, 2.0, 5.0),
+        (1.0, 3.0),
+        (1.0,),
+    ):
         found = [
             m * 10.0**e
             for e in range(floor(log10(low)), ceil(log10(high)) + 1)
             for m in digits
             if low <= m * 10.0**e <= high
         ]
-        if len(found) <= most:
-            return found
-    return found[:: ceil(len(found) / most)]
+        close = any(log10(b / a) < apart for a, b in pairwise(found))
+        if len(best) < len(found) <= most and not close:
+            best = found
+    return best or found[:: max(1, ceil(len(found) / most))]

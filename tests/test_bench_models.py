@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from subpixel.bench.zoo import bench_models
+from subpixel.bench.zoo import bench_models, plot
 from subpixel.cli import cli
 from subpixel.errors import MissingExtra
 from subpixel.models import ZOO
@@ -39,8 +39,6 @@ def test_figures_are_ours_where_weights_ship_and_the_papers_elsewhere(result):
 
 
 def test_the_plot(result, tmp_path):
-    from subpixel.bench.zoo import plot
-
     try:
         plot(result, tmp_path / "plot.svg")
     except MissingExtra:
@@ -54,3 +52,10 @@ def test_the_plot(result, tmp_path):
 def test_a_plot_of_a_strange_kind():
     outcome = CliRunner().invoke(cli, ["bench", "models", "--plot", "plot.bmp"])
     assert "needs that ending" in str(outcome.exception)
+
+
+def test_a_plot_of_networks_that_nobody_has_a_figure_of(tmp_path):
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
+    row = {"name": "medium", "psnr": None, "psnr_by": None, "psnr_in": {}, "ms": {"onnxruntime, f32": 3.0}}
+    plot({"rows": [row], "size": (64, 36), "scale": 5, "threads": 1}, tmp_path / "empty.png")
+    assert (tmp_path / "empty.png").stat().st_size > 0

@@ -194,10 +194,11 @@ def plot(result: dict[str, Any], path: Path) -> None:
     ways = [way for way in (f"{r}, {p}" for r, p in WAYS) if any(way in row["ms"] for row in result["rows"])]
     figure = Figure(figsize=(3.6 * len(ways), 3.8), layout="constrained")
     panels = figure.subplots(1, len(ways), sharex=True, sharey=True, squeeze=False)[0]
-    most = max(row["ms"].get(way, 0) for row in result["rows"] for way in ways if row["psnr"] is not None)
+    drawn = [row for row in result["rows"] if row["psnr"] is not None]  # at some scales nobody has a figure
+    most = max((row["ms"].get(way, 0) for row in drawn for way in ways), default=0)
     for index, (way, axes) in enumerate(zip(ways, panels, strict=True)):
         precision = way.split(", ")[1]
-        rows = [row for row in result["rows"] if row["psnr"] is not None and way in row["ms"]]
+        rows = [row for row in drawn if way in row["ms"]]
         for row in rows:
             ours = row["psnr_by"] == "ours"
             colour = "#0b6e99" if ours else "#8a8a8a"

@@ -104,19 +104,16 @@ def study_equal_time(
     maps, rounds = settings.timed_maps, settings.time_rounds
     results = _open(output, settings, threads)
     wanted = [
-        (scale, runtime, family, budget)
-        for scale in scales
-        for runtime in RUNTIMES
-        if installed(runtime)
+        (*place, family)
+        for place in _places(scales, settings)
         for family in FAMILIES
-        for budget in maps
-        if key_of(scale, runtime, budget, family) not in results
+        if key_of(*place, family) not in results
     ]
     if wanted:  # widths that are all there may be trained anywhere
         _refuse_elsewhere(results)
     by_width: dict[tuple[int, str, str], dict[int, float]] = {}
     with Progress("study: widths of equal time", len(wanted), unit="networks") as progress:
-        for scale, runtime, family, budget in wanted:
+        for scale, runtime, budget, family in wanted:
             clock = Clock(runtime, settings.time_size, threads)
             reference = _of_width("nearest-first", scale, budget)
             if family == "nearest-first":
@@ -151,12 +148,9 @@ def time_equal_macs(
     settings = settings or BudgetSettings()
     results = _open(output, settings, threads)
     wanted = [
-        (scale, runtime, budget)
-        for scale in scales
-        for runtime in RUNTIMES
-        if installed(runtime)
-        for budget in settings.timed_maps
-        if not all(key_of(scale, runtime, budget, family, EQUAL_MACS) in results for family in FAMILIES)
+        place
+        for place in _places(scales, settings)
+        if not all(key_of(*place, family, EQUAL_MACS) in results for family in FAMILIES)
     ]
     if wanted:
         _refuse_elsewhere(results)
@@ -174,6 +168,12 @@ def time_equal_macs(
                     shown(summary(results.lines[key]))
             progress.advance()
     return results
+
+
+def _places(scales: Sequence[int], settings: BudgetSettings) -> list[tuple[int, str, int]]:
+    """Scale, runtime and budget of everything that is timed here."""
+    here = [runtime for runtime in RUNTIMES if installed(runtime)]
+    return [(scale, runtime, budget) for scale in scales for runtime in here for budget in settings.timed_maps]
 
 
 def _open(output: Path, settings: BudgetSettings, threads: int) -> ResultFile:

@@ -283,7 +283,7 @@ def test_a_model_that_does_not_run() -> None:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_with_the_real_clock(runtime: str) -> None:
-    pytest.importorskip(runtime)
+    pytest.importorskip(runtime, reason=f"{runtime} is not installed")
     model = nearest()
     clock = RuntimeClock(runtime, threads=1, seconds=0.05)
     result = rewrite(model, clock=clock, inputs=SIZE)

@@ -229,7 +229,7 @@ ASKED = [
 @pytest.mark.parametrize(("name", "goal"), ASKED)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_equal(name: str, goal: str, runtime: str) -> None:
-    pytest.importorskip(runtime)
+    pytest.importorskip(runtime, reason=f"{runtime} is not installed")
     model = made(name)
     feeds = feeds_for(model, size_of(model))
     expected = outputs_of(model, feeds)

@@ -27,7 +27,7 @@ def resized(
 @pytest.mark.parametrize("s", [(2, 2), (3, 2), (4, 4)])
 def test_nearest(coordinate: str, rounding: str, s: tuple[int, ...]) -> None:
     if coordinate == "tf_half_pixel_for_nn":
-        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     model = resized(s, "nearest", coordinate, rounding)
     rewritten(model, law="A6", gone="Resize", has="Conv", sizes=[(5, 6)])
 

@@ -42,7 +42,7 @@ def nothing_follows(view: View, readings: Mapping[str, Reading], node: NodeProto
         if has(after, Convolution):
             break
         output = after.output
-    if not view.consumers.get(output) and output not in view.outputs:
+    if not view.is_read(output):
         return NOBODY_READS
     if not view.consumers.get(output):
         return Refusal(f"{NOTHING_FOLLOWS}: it is what the graph gives", "A10")

@@ -79,7 +79,9 @@
     const upTo = (most) => 1 + Math.floor(Math.random() * most);
     const some = (count) => Array.from({length: count}, () => upTo(19) - 10);
     const f = some(upTo(6));
-    set(some(1 + upTo(5)), f, upTo(4), Math.floor(Math.random() * Math.min(f.length, 3)));
+    const x = some(1 + upTo(5)), s = upTo(4);
+    const whole = s * (x.length - 1) + f.length;  // padding leaves one sample of it at least
+    set(x, f, s, Math.floor(Math.random() * Math.min(f.length, 3, Math.ceil(whole / 2))));
   });
   at("form").addEventListener("submit", (event) => event.preventDefault());
   show();

@@ -219,7 +219,7 @@ def test_transparency_into_a_jpeg(subpixel, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "esrgan"], "there is no model 'esrgan'; there are bicubic, nano, small, medium, espcn"),
+        (["--model", "esrgan"], "there is no model 'esrgan'; there are bicubic, nano, small, medium, large, espcn"),
         (["--scale", "1"], "scale 1 is impossible: numbers above 1, up to 64, enlarge"),
         (["--scale", "0"], "scale 0 is impossible"),
         (["--scale", "65"], "scale 65 is impossible"),

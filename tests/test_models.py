@@ -184,6 +184,8 @@ def test_interpolation_is_matlab_s_bicubic_inside():
 def test_counts_of_the_family():
     assert [nano(scale).parameter_count for scale in (2, 3, 4)] == [2_713, 3_078, 3_589]
     assert [small(scale).parameter_count for scale in (2, 3, 4)] == [10_025, 10_750, 11_765]
+    assert [build("medium", scale).parameter_count for scale in (2, 3, 4)] == [75_469, 76_914, 78_937]
+    assert [build("large", scale).parameter_count for scale in (2, 3, 4)] == [519_955, 522_840, 526_879]
     assert nano(3).macs_per_lr_pixel == 9 * (8 + 4 * 64 + 8 * 9)
     assert small(3).receptive_field == 13
 
@@ -281,7 +283,7 @@ def test_table_is_json_and_literal():
 @pytest.mark.parametrize(
     ("name", "scale", "message"),
     [
-        ("espnc", 3, "'espnc'; there are bicubic, nano, small, medium, espcn"),
+        ("espnc", 3, "'espnc'; there are bicubic, nano, small, medium, large, espcn"),
         ("espcn", 1, "scale 1 is impossible"),
         ("espcn", -3, "scale -3 is impossible"),
         ("espcn", 7, "x2, x3, x4, not x7: train them with `subpixel train FOLDER --model espcn --scale 7`"),

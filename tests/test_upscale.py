@@ -365,7 +365,7 @@ def test_one_open_network_for_many_pictures(pixels):
         (
             {"model": "wavelet"},
             UsageError,
-            "there is no model 'wavelet'; there are bicubic, nano, small, medium, espcn",
+            "there is no model 'wavelet'; there are bicubic, nano, small, medium, large, espcn",
         ),
         ({"scale": 1}, UsageError, "scale 1 is impossible"),
         ({"scale": -3, "model": "bicubic"}, UsageError, "scale -3 is impossible"),

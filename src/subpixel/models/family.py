@@ -23,6 +23,11 @@ def medium(scale: int) -> Network:
     return stack("medium", scale, maps=32, layers=10)
 
 
+def large(scale: int) -> Network:
+    """Sixteen layers of 64 maps: 520 to 530 thousand weights."""
+    return stack("large", scale, maps=64, layers=16)
+
+
 def stack(name: str, scale: int, maps: int, layers: int) -> Network:
     """`layers` convolutions of `maps` maps, the last one of r², for one luma channel.
 

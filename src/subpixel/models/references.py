@@ -79,6 +79,11 @@ def drcn(scale: int) -> Network:
     return recursive("drcn", scale, 256, 16)
 
 
+def drcn_s(scale: int) -> Network:
+    """DRCN at a width that a CPU can train, 32 maps and 8 recursions: no network of the paper's."""
+    return recursive("drcn-s", scale, 32, 8)
+
+
 def recursive(name: str, scale: int, maps: int, recursions: int) -> Network:
     """DRCN of any width and depth: embedding, one shared 3x3 layer, one shared reconstruction after each recursion.
 

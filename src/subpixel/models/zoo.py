@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from subpixel.errors import UsageError
 from subpixel.models.espcn import espcn, espcn_tanh
-from subpixel.models.family import medium, nano, small
+from subpixel.models.family import large, medium, nano, small
 from subpixel.models.network import Network
-from subpixel.models.references import drcn, fsrcnn, fsrcnn_s, srcnn, srcnn_955, vdsr
+from subpixel.models.references import drcn, drcn_s, fsrcnn, fsrcnn_s, srcnn, srcnn_955, vdsr
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ ZOO: dict[str, ModelDescriptor] = {
     "nano": _network(nano, (2, 3, 4), "Six 3x3 layers of 8 maps at LR, the input added before the shuffle.", OURS),
     "small": _network(small, (2, 3, 4), "Six 3x3 layers of 16 maps at LR, the input added before the shuffle.", OURS),
     "medium": _network(medium, (), "Ten 3x3 layers of 32 maps at LR, the input added before the shuffle.", OURS),
+    "large": _network(large, (), "Sixteen 3x3 layers of 64 maps at LR, the input added before the shuffle.", OURS),
     "espcn": _network(
         espcn, (2, 3, 4), "Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.", ESPCN_PAPER
     ),
@@ -76,6 +77,9 @@ ZOO: dict[str, ModelDescriptor] = {
     ),
     "drcn": _network(
         drcn, (), "Bicubic first, then one 3x3 layer of 256 maps sixteen times.", "Kim et al. 2016, arXiv 1511.04491"
+    ),
+    "drcn-s": _network(
+        drcn_s, (), "DRCN narrowed for CPUs: 32 maps, 8 recursions; not the paper's.", "after Kim et al. 2016"
     ),
 }
 

@@ -118,7 +118,7 @@ def test_training_with_branches_leaves_a_plain_network(tmp_path):
     config = TrainConfig(
         (tmp_path / "pictures",), tmp_path / "w.safetensors", 2, "nano", steps=8, batch=2, patch=8, branches=2
     )
-    config = replace(config, halved=False, device="cpu", checkpoint_every=4)
+    config = replace(config, sizes=(1.0,), device="cpu", checkpoint_every=4)
     train(config)
     trained = read_weights(config.output)
     assert trained.network == build("nano", 2)

@@ -69,7 +69,7 @@ def config(folder, tmp_path):
         batch=2,
         patch=8,
         checkpoint_every=4,
-        halved=False,
+        sizes=(1.0,),
         device="cpu",
         held_out=("b.png",),
     )
@@ -297,7 +297,7 @@ def test_two_processes_share_every_batch(config, folder, tmp_path):
     settings |= {"device": "cpu", "held-out": "b.png", "optimizer": "adam", "learning-rate": 1e-4, "threads": 1}
     options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "subpixel", "train", str(folder), "-o", str(tmp_path / "two.safetensors")]
-    command += [*options, "--no-halved"]
+    command += [*options, "--size", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1  # one of them reports
@@ -442,8 +442,18 @@ def test_detail_is_drawn_more_often_than_sky():
     assert (lr.std((1, 2, 3)) > 0.01).mean() > 0.95
 
 
-def test_halved_pictures_are_learnt_from_too(config):
+def test_pictures_are_learnt_from_at_every_size_that_holds_a_patch(config):
     plain = read_training_set(config)
-    both = read_training_set(replace(config, halved=True))
-    assert len(both.learn) == 2 * len(plain.learn) == 4
+    both = read_training_set(replace(config, sizes=(1.0, 0.5, 0.25)))  # 60x44, and a patch has 16
+    assert [pair.hr.shape for pair in plain.learn] == [(44, 60)] * 2
+    assert [pair.hr.shape for pair in both.learn] == [(44, 60), (22, 30)] * 2
+    assert [pair.hr.shape for pair in both.held_out] == [(44, 60)]
     assert both.story == plain.story
+    shrunk = read_training_set(replace(config, sizes=(0.5,)))
+    assert [pair.hr.tobytes() for pair in shrunk.learn] == [pair.hr.tobytes() for pair in both.learn[1::2]]
+
+
+@pytest.mark.parametrize("sizes", [(), (1.0, 0.0), (1.5,), (0.5, 0.5), (float("nan"),)])
+def test_sizes_that_are_none(config, sizes):
+    with pytest.raises(UsageError, match=r"`sizes` \(=.*\) must be different parts of a picture's size"):
+        replace(config, sizes=sizes)

@@ -14,7 +14,7 @@ from subpixel.train.config import TrainConfig
 def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
     """An option for a field of `TrainConfig`, with its default."""
     default = next(field.default for field in fields(TrainConfig) if field.name == name)
-    flag = f"--{name.replace('_', '-')}"
+    flag = f"--{name.replace('_', '-')}" if name != "sizes" else "--size"  # given once for each
     if default is True:
         flag = f"{flag}/--no-{flag[2:]}"
     return click.option(flag, name, default=default, show_default=default is not None, help=help, **options)
@@ -37,7 +37,7 @@ def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
 @_setting("squared_from", "Part of the steps after which the loss is squared.", metavar="X")
 @_setting("ema", "Decay of the running mean that is saved.", metavar="X")
 @_setting("branches", "Width of a branch beside each layer, merged at the end; 0: none.", metavar="N")
-@_setting("halved", "Learn from every picture at half its size, too.")
+@_setting("sizes", "Part of its size at which every picture is learnt from (repeatable).", multiple=True, metavar="X")
 @_setting("initial", "A weight file of the same model to start from.", type=FILE)
 @_setting("seed", "Of the initial weights and the batches.", metavar="N")
 @_setting("device", "auto: the GPU where there is one.", type=click.Choice(["auto", "cpu", "cuda"]))

@@ -32,7 +32,7 @@ class TrainConfig:
         ema: decay of the running mean of the weights, which is what is saved.
         branches: beside each convolution, a 1x1 layer to so many times its maps and one back, merged into one kernel
             (law A12); 0 none.
-        halved: learn from every picture at half its size too, which sharpens soft originals.
+        sizes: parts of its size at which every picture is learnt from; shrunk, soft originals are sharp.
         initial: a weight file of the same model at any scale to start from; layers whose shape differs
             start fresh.
         seed: of the initial weights and of every batch.
@@ -60,7 +60,7 @@ class TrainConfig:
     squared_from: float = 0.9
     ema: float = 0.999
     branches: int = 0
-    halved: bool = True
+    sizes: tuple[float, ...] = (1.0, 0.5, 0.25)
     initial: Path | None = None
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -83,6 +83,10 @@ class TrainConfig:
         for name in ("ema", "squared_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"`{name}` (={getattr(self, name)}) must lie in 0..1")
+        parts = set(self.sizes)
+        if not parts or len(parts) < len(self.sizes) or not all(0 < part <= 1 for part in parts):
+            given = ", ".join(f"{size:g}" for size in self.sizes) or "none"
+            raise UsageError(f"`sizes` (={given}) must be different parts of a picture's size, above 0 and at most 1")
         if self.batch % self.devices:
             raise UsageError(f"a batch of {self.batch} cannot be shared by {self.devices} devices: choose a multiple")
         if self.output.suffix != ".safetensors":
@@ -99,7 +103,7 @@ class TrainConfig:
         """The settings that decide the weights, as JSON values; a checkpoint of another recipe is refused."""
         elsewhere = {"folders", "output", "pictures", "figures", "device", "devices", "threads", "resume"}
         kept = {key: value for key, value in asdict(self).items() if key not in elsewhere}
-        kept["held_out"] = list(self.held_out)
+        kept |= {"held_out": list(self.held_out), "sizes": list(self.sizes)}
         kept["initial"] = self.initial.name if self.initial else None
         del kept["checkpoint_every"]
         return kept

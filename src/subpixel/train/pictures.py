@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from subpixel.errors import InputError
 from subpixel.evaluate.pictures import find_pictures, luma_of, read_pixels
 from subpixel.media.resample import imresize
@@ -91,18 +94,23 @@ def read_training_set(config: TrainConfig) -> TrainingSet:
         except InputError as error:
             result.skipped.append({"name": name, "reason": str(error)})
             continue
-        if min(y.shape) < side:
+        sizes = (1.0,) if name in held_out else config.sizes
+        pairs = [_pair(name, y, size, config.scale) for size in sizes if min(y.shape) * size >= side]
+        if not pairs:
             size = f"{y.shape[1]}x{y.shape[0]}"
             result.skipped.append({"name": name, "reason": f"{size} is smaller than a patch of {side}x{side}"})
             continue
         if name in held_out:
-            result.held_out.append(make_pair(name, y, config.scale))
+            result.held_out += pairs
             continue
-        result.learn.append(make_pair(name, y, config.scale))
-        if config.halved and min(y.shape) // 2 >= side:
-            result.learn.append(make_pair(f"{name} at half its size", imresize(y, 0.5), config.scale))
+        result.learn += pairs
         result.story.append({"name": name, "licence": licence or "not stated"})
     if not result.learn:
         reasons = f"; the first: {result.skipped[0]['reason']}" if result.skipped else ""
         raise InputError(f"none of {len(names)} pictures can be trained on{reasons}; give larger ones or lower `patch`")
     return result
+
+
+def _pair(name: str, y: NDArray[np.float64], size: float, scale: int) -> Pair:
+    """A pair of the picture at a part of its size."""
+    return make_pair(name, y, scale) if size == 1 else make_pair(f"{name} at {size:g}", imresize(y, size), scale)

@@ -39,7 +39,7 @@ def test_the_tables_of_names_are_the_glossarys():
 
 
 def test_no_run_is_there_twice_and_all_share_one_recipe():
-    lines = list(ResultFile(DOCS / "study" / budget.FILE, needs=budget.NEEDS))
+    lines = list(ResultFile(DOCS / "study" / budget.FILE, lambda line: budget.NEEDS))
     text = (DOCS / "study" / budget.FILE).read_text().splitlines()
     assert len(lines) == len(text) > 0
     assert all(line["recipe"] == BudgetSettings().recipe() for line in lines)

@@ -16,12 +16,35 @@ from subpixel.study.plan import MATCHES, Run, budget_of, network_of, plan
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
+from subpixel.study.values import (
+    Needs,
+    is_count,
+    is_counts,
+    is_curve,
+    is_number,
+    is_object,
+    is_scores,
+    is_text,
+    or_none,
+)
 
 if TYPE_CHECKING:
     from subpixel.study.learning.fit import StudyData
 
 FILE = "budget.jsonl"
-NEEDS = ("scale", "matching", "family", "seed", "widths", "curve", "diverged", "recipe", "data")
+NEEDS: Needs = {
+    "scale": is_count,
+    "matching": is_text,
+    "family": is_text,
+    "seed": is_count,
+    "widths": is_counts,
+    "learning_rate": is_number,
+    "curve": is_curve,
+    "diverged": or_none(is_count),
+    "psnr": or_none(is_scores),
+    "recipe": is_object,
+    "data": is_text,
+}
 """What a line must have to go on from it."""
 LAYER_BYTES = 4
 SIZE = (640, 360)
@@ -74,7 +97,7 @@ def study_budget(
             equal time that were measured otherwise (`study_equal_time`).
     """
     settings = settings or BudgetSettings()
-    results = ResultFile(output / FILE, needs=NEEDS)
+    results = ResultFile(output / FILE, lambda line: NEEDS)
     for scale in scales:
         missing = [run for run in plan(scale, settings, match) if run.key not in results]
         if not missing:
@@ -173,7 +196,9 @@ def best_rate(family: str, scale: int, lines: Sequence[Line]) -> float | None:
     tried = [
         (line["curve"][-1][1], line["learning_rate"])
         for line in lines
-        if (line["scale"], line["matching"], line["family"]) == (scale, "rate", family) and line["diverged"] is None
+        if (line["scale"], line["matching"], line["family"]) == (scale, "rate", family)
+        and line["diverged"] is None
+        and line["curve"]
     ]
     return float(max(tried)[1]) if tried else None
 

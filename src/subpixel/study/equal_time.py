@@ -19,8 +19,19 @@ from subpixel.study.results import Line, ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
 from subpixel.study.settings import BudgetSettings
 from subpixel.study.statistics import median_interval
+from subpixel.study.values import Needs, is_count, is_counts, is_number, is_text
 
 FILE = "equal_time.jsonl"
+NEEDS: Needs = {
+    "scale": is_count,
+    "widths": is_counts,
+    "ms": is_number,
+    "ratio": is_number,
+    "size": is_counts,
+    "threads": is_count,
+    "processor": is_text,
+}
+"""What a line must have to go on from it."""
 RUNTIMES = ("onnxruntime", "openvino")
 SLACK = 1.03
 """How much of the budget's time a network may take: what the medians of a few rounds can tell apart."""
@@ -177,7 +188,7 @@ def _places(scales: Sequence[int], settings: BudgetSettings) -> list[tuple[int, 
 
 
 def _open(output: Path, settings: BudgetSettings, threads: int) -> ResultFile:
-    results = ResultFile(output / FILE, needs=("widths", "ms", "ratio", "size", "threads", "processor"))
+    results = ResultFile(output / FILE, lambda line: NEEDS)
     refuse_others(results, {"size": list(settings.time_size), "threads": threads}, results.path)
     return results
 

@@ -12,11 +12,14 @@ from subpixel.study.glossary import STARTS
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
+from subpixel.study.values import Needs, is_count, is_object, is_text
 
 if TYPE_CHECKING:
     from subpixel.study.learning.fit import StudyData
 
 FILE = "initialisation.jsonl"
+NEEDS: Needs = {"scale": is_count, "recipe": is_object, "data": is_text}
+"""What a line must have to go on from it."""
 RATE = 1e-2
 FULL = replace(BudgetSettings(), steps=2000)
 """The recipe of the study of the budget, its middle budget, for fewer steps."""
@@ -40,7 +43,7 @@ def study_initialisation(
     Raises:
         InputError: pictures that cannot be used; a result file made with other settings or pictures.
     """
-    results = ResultFile(output / FILE, needs=("scale", "recipe", "data"))
+    results = ResultFile(output / FILE, lambda line: NEEDS)
     for scale in scales:
         missing = [
             (key_of(scale, start, seed), start, seed)

@@ -11,8 +11,21 @@ from subpixel.study.glossary import FAMILIES, TEACHERS
 from subpixel.study.lifting import all_checks, check_one
 from subpixel.study.results import Line, ResultFile, circumstances
 from subpixel.study.resuming import refuse_others
+from subpixel.study.values import Needs, is_count, is_number, is_text, or_none
 
 FILE = "power.jsonl"
+NEEDS: dict[str, Needs] = {
+    "lifting": {"scale": is_count, "differing": is_count, "values": is_count},
+    "converse": {
+        "scale": is_count,
+        "teacher": is_text,
+        "student": is_text,
+        "budget": is_count,
+        "seed": is_count,
+        "residual": or_none(is_number),
+    },
+}
+"""What a line of each kind must have to go on from it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def study_power(
         InputError: the file is no result file, or holds fits of another budget, of other steps or threads.
     """
     settings = settings or PowerSettings()
-    results = ResultFile(output / FILE)
+    results = ResultFile(output / FILE, needs_of)
     fits = [line for line in results if line["kind"] == "converse"]
     refuse_others(fits, recipe_of(settings, threads), results.path)
     checks = [
@@ -82,6 +95,12 @@ def study_power(
             shown(f"{key}: residual {line['residual']}, floor {line['floor']} ({line['wall_seconds']:.0f} s)")
             progress.advance()
     return list(results)
+
+
+def needs_of(line: Line) -> Needs:
+    """What a line must have, by its kind."""
+    kind = line.get("kind")
+    return NEEDS[kind] if is_text(kind) and kind in NEEDS else {"kind": lambda value: False}
 
 
 def recipe_of(settings: PowerSettings, threads: int) -> Line:

@@ -7,7 +7,7 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from subpixel.errors import InputError, OutputError
 from subpixel.media.atomic import write_atomically
 from subpixel.study.strict_json import parse
+from subpixel.study.values import Needs, fault_of, is_text
 
 Line = dict[str, Any]
 
@@ -28,13 +29,13 @@ class ResultFile:
 
     Args:
         path: of the file, which need not be there yet.
-        needs: what every line must have beside its key.
+        needs: what a line must have beside its key.
 
     Raises:
-        InputError: the file is no result file.
+        InputError: the file is no result file, or a line lacks what it needs; it is named.
     """
 
-    def __init__(self, path: Path, needs: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, needs: Callable[[Line], Needs] = lambda line: {}) -> None:
         self.path = path
         self.lines: dict[str, Line] = {line["key"]: line for line in _read(path, needs)}
 
@@ -66,7 +67,7 @@ class ResultFile:
         self.lines[line["key"]] = line
 
 
-def _read(path: Path, needs: Sequence[str]) -> list[Line]:
+def _read(path: Path, needs: Callable[[Line], Needs]) -> list[Line]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -80,10 +81,11 @@ def _read(path: Path, needs: Sequence[str]) -> list[Line]:
     for number, text in enumerate(whole.splitlines(), 1):
         try:
             line = parse(text)
-            if not isinstance(line["key"], str) or any(name not in line for name in needs):
-                raise TypeError
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"line {number} of {path} is no result of a study: move that file away") from error
+        fault = fault_of(line, {"key": is_text, **needs(line)}) if isinstance(line, dict) else "it is no object"
+        if fault is not None:
+            raise InputError(f"line {number} of {path} is no result of a study ({fault}): move that file away")
         lines.append(line)
     return lines
 

@@ -18,8 +18,18 @@ from numpy.typing import NDArray
 from subpixel.progress import Progress
 from subpixel.study.results import Line, ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
+from subpixel.study.values import Needs, is_count, is_text, is_times
 
 FILE = "speed.jsonl"
+NEEDS: Needs = {
+    "runtime": is_text,
+    "pass": is_text,
+    "stride": is_count,
+    "ms": is_times,
+    "threads": is_count,
+    "rounds": is_count,
+}
+"""What a line must have to go on from it."""
 
 FORMS = {"transposed": "transposed", "zero-insertion": "zero insertion", "lr-shuffle": "shuffle"}
 """The three forms, and what the algebra calls their spellings."""
@@ -106,7 +116,7 @@ def study_speed(
     """
     from subpixel.runtime.session import installed
 
-    results = ResultFile(output / FILE)
+    results = ResultFile(output / FILE, lambda line: NEEDS)
     refuse_others(results, {"rounds": rounds}, results.path)
     missing = [
         (point, runtime, what)

@@ -150,6 +150,22 @@ def test_a_folder_measured_otherwise_is_refused(plant, tmp_path, monkeypatch):
     assert (tmp_path / equal_time.FILE).read_bytes() == made
 
 
+def test_a_whole_file_of_two_processors_at_one_scale_is_refused(plant, tmp_path):
+    plant(blocks_of_eight)
+    path = study_equal_time(tmp_path, scales=(2, 3), settings=TIMED).path
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    joined = [{**line, "processor": "B"} if line["scale"] == 3 else line for line in lines]  # a scale on each machine
+    path.write_text("".join(json.dumps(line) + "\n" for line in joined))
+    assert len(study_equal_time(tmp_path, scales=(2, 3), settings=TIMED)) == len(lines)
+    lines[-1]["processor"] = "Another 3000"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(
+        InputError, match=r"more than one processor at x3 \(.*, Another 3000\), which cannot be compared"
+    ):
+        study_equal_time(tmp_path, scales=(2, 3), settings=TIMED)
+    study_equal_time(tmp_path, scales=(2,), settings=TIMED)
+
+
 def test_networks_of_equal_multiplications_are_timed_beside_the_budget(plant, tmp_path):
     ran = plant(lambda network, race: float(network.parameter_count))
     found = time_equal_macs(tmp_path, scales=(3,), settings=TIMED)

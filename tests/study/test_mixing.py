@@ -110,3 +110,20 @@ def test_speed_is_measured_on_one_processor(tmp_path, monkeypatch):
     assert speed.study_speed(tmp_path, points=points[:1], **how) == before
     with pytest.raises(InputError, match="not Another 3000"):
         speed.study_speed(tmp_path, points=points, **how)
+
+
+def test_times_of_two_processors_at_one_scale_are_not_compared():
+    settings = BudgetSettings(maps=(2, 3, 4), seeds=2, rates=(0.01,), longer=1)
+    lines = [{**line, "ms": 1.0, "ratio": 1.0} for line in lines_of(settings, (2, 3), {"shuffle-last": 0.5})]
+    times = [{"scale": scale, "processor": "A", "size": [4, 4], "threads": 1} for scale in (2, 2, 3, 3)]
+    assert findings(lines, [3, 2], settings, times) == findings(lines, [3, 2], settings)
+    times[3]["processor"] = "B"
+    found = findings(lines, [3, 2], settings, times)
+    timed = [one for one in found["sentences"] if one["matching"].startswith("equal-ms")]
+    assert {one["scale"] for one in timed} == {2}
+    assert {one["scale"] for one in found["comparisons"] if one["matching"].startswith("equal-ms")} == {2}
+    assert {one["scale"] for one in found["cells"] if one["matching"].startswith("equal-ms")} == {2}
+    said = [one for one in found["sentences"] if one["matching"] == "equal-time"]
+    assert [(one["scale"], one["verdict"]) for one in said] == [(3, "missing")]
+    assert 'equal_time.jsonl holds times of different settings (processor "A" and "B")' in said[0]["text"]
+    assert {one["scale"] for one in found["comparisons"]} == {2, 3}  # equal multiplications are compared as ever

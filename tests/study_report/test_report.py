@@ -420,6 +420,20 @@ def test_runs_of_different_settings_are_said_to_be_and_not_drawn(copy, tmp_path)
         assert "<figure" not in section
 
 
+def test_times_of_two_processors_are_said_to_be_and_not_shown(copy, tmp_path):
+    before = text_of(copy, tmp_path)
+    lines = lines_of(copy, "equal_time")
+    write_lines(copy / "equal_time.jsonl", [{**lines[0], "processor": "Another 3000"}, *lines[1:]])
+    write_findings_of(copy, (3,), SETTINGS)
+    text = text_of(copy, tmp_path)
+    said = "×3: A comparison at equal time: missing, equal_time.jsonl holds times of different settings (processor"
+    assert said in text
+    assert said not in before
+    for shown in ("×3: equal time on", "×3, equal time on", "time on onnxruntime, first over second"):
+        assert shown in before
+        assert shown not in text
+
+
 def test_the_same_files_give_the_same_page(folder, tmp_path):
     assert text_of(folder, tmp_path) == text_of(folder, tmp_path)
 

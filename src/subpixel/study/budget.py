@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from subpixel.models.network import Network
 from subpixel.progress import Progress
+from subpixel.study.alone import writes_alone
 from subpixel.study.equal_time import key_of, study_equal_time
 from subpixel.study.families import build, widths_of
 from subpixel.study.glossary import TIMED
+from subpixel.study.lines import Line
 from subpixel.study.plan import MATCHES, Run, budget_of, network_of, plan
-from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.results import ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
 from subpixel.study.values import (
@@ -65,6 +67,7 @@ def describe(network: Network) -> Line:
     }
 
 
+@writes_alone
 def study_budget(
     folders: Sequence[Path],
     benchmarks: Sequence[Path],

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from subpixel.study.results import Line
+from subpixel.study.lines import Line
 from subpixel.study.statistics import interval, sign_flip_p
 
 Verdict = Literal["holds", "does not hold", "undecided", "missing"]

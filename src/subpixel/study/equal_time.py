@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from subpixel.errors import InputError
 from subpixel.models.network import Network
 from subpixel.progress import Progress
 from subpixel.runtime.session import installed
+from subpixel.study.alone import writes_alone
 from subpixel.study.clock import Clock
 from subpixel.study.families import LAYERS, build, of_budget, widths_of
-from subpixel.study.glossary import EQUAL_MACS, FAMILIES
-from subpixel.study.results import Line, ResultFile, circumstances, processor
-from subpixel.study.resuming import refuse_others
+from subpixel.study.glossary import EQUAL_MACS, EQUAL_TIME, FAMILIES
+from subpixel.study.lines import Line
+from subpixel.study.results import ResultFile, circumstances, processor
+from subpixel.study.resuming import of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
 from subpixel.study.statistics import median_interval
 from subpixel.study.values import Needs, is_count, is_counts, is_number, is_text
@@ -92,6 +95,7 @@ def _of_width(family: str, scale: int, width: int) -> Network:
     return build(family, scale, (width,) * (LAYERS - 1))
 
 
+@writes_alone
 def study_equal_time(
     output: Path,
     *,
@@ -108,12 +112,12 @@ def study_equal_time(
         shown: is called with a line of text after each network.
 
     Raises:
-        InputError: the file is no result file; it holds times of another size or of other threads, or those of
-            another processor and lacks some.
+        InputError: the file is no result file; it holds times of another size, of other threads, or of two processors
+            at one scale; or it holds those of another processor and lacks some.
     """
     settings = settings or BudgetSettings()
     maps, rounds = settings.timed_maps, settings.time_rounds
-    results = _open(output, settings, threads)
+    results = _open(output, scales, settings, threads)
     wanted = [
         (*place, family)
         for place in _places(scales, settings)
@@ -139,13 +143,14 @@ def study_equal_time(
                 # Milliseconds of two races cannot be compared: the budget's, times the ratio within one, can.
                 ms = median(ratio) * results.lines[key_of(scale, runtime, budget, "nearest-first")]["ms"]
             key, network = key_of(scale, runtime, budget, family), _of_width(family, scale, width)
-            line = {"key": key, "matching": "equal-time", "budget": budget, **_line(network, clock, ratio, ms)}
+            line = {"key": key, "matching": EQUAL_TIME, "budget": budget, **_line(network, clock, ratio, ms)}
             results.add(line)
             shown(summary(line))
             progress.advance()
     return results
 
 
+@writes_alone
 def time_equal_macs(
     output: Path,
     *,
@@ -157,7 +162,7 @@ def time_equal_macs(
     """Time the networks of equal multiplications beside the one that sets the budget, into the same file: how unequal
     their times are. Nothing is trained by it; arguments and errors as `study_equal_time`'s."""
     settings = settings or BudgetSettings()
-    results = _open(output, settings, threads)
+    results = _open(output, scales, settings, threads)
     wanted = [
         place
         for place in _places(scales, settings)
@@ -187,9 +192,16 @@ def _places(scales: Sequence[int], settings: BudgetSettings) -> list[tuple[int, 
     return [(scale, runtime, budget) for scale in scales for runtime in here for budget in settings.timed_maps]
 
 
-def _open(output: Path, settings: BudgetSettings, threads: int) -> ResultFile:
+def _open(output: Path, scales: Sequence[int], settings: BudgetSettings, threads: int) -> ResultFile:
     results = ResultFile(output / FILE, lambda line: NEEDS)
     refuse_others(results, {"size": list(settings.time_size), "threads": threads}, results.path)
+    for scale in scales:
+        processors = dict.fromkeys(line["processor"] for line in of_scale(results, scale))
+        if len(processors) > 1:
+            raise InputError(
+                f"{results.path} holds times of more than one processor at x{scale} ({', '.join(processors)}), which "
+                "cannot be compared: remove the lines of all but one"
+            )
     return results
 
 

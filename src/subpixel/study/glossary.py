@@ -41,6 +41,8 @@ STARTS = {
 TIMED = "equal-ms-"
 """What a matching begins with where time is equal; the runtime follows."""
 EQUAL_MACS = "equal-macs"
+EQUAL_TIME = "equal-time"
+"""The matching of the lines of equal_time.jsonl, whose times are made equal, and of a finding on them."""
 BEATS = "LR convolutions and a shuffle beat every network that enlarges first"
 """The note's claim, as findings state it."""
 MIXED = "mixed"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from subpixel.progress import Progress
+from subpixel.study.alone import writes_alone
 from subpixel.study.families import LAYERS, build, of_budget, widths_of
 from subpixel.study.glossary import STARTS
-from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.lines import Line
+from subpixel.study.results import ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
 from subpixel.study.values import Needs, is_count, is_object, is_text
@@ -25,6 +27,7 @@ FULL = replace(BudgetSettings(), steps=2000)
 """The recipe of the study of the budget, its middle budget, for fewer steps."""
 
 
+@writes_alone
 def study_initialisation(
     folders: Sequence[Path],
     benchmarks: Sequence[Path],

@@ -10,7 +10,7 @@ from subpixel.models.network import Network
 from subpixel.study.equal_time import RUNTIMES
 from subpixel.study.families import LAYERS, build, of_budget, of_weights, widths_of
 from subpixel.study.glossary import CONTROLS, EQUAL_MACS, FAMILIES, TIMED
-from subpixel.study.results import Line
+from subpixel.study.lines import Line
 from subpixel.study.settings import BudgetSettings
 
 LONGER = ("nearest-first", "shuffle-last")

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from subpixel.models.network import Network
 from subpixel.progress import Progress
+from subpixel.study.alone import writes_alone
 from subpixel.study.families import LAYERS, build, of_budget, widths_of
 from subpixel.study.glossary import FAMILIES, TEACHERS
 from subpixel.study.lifting import all_checks, check_one
-from subpixel.study.results import Line, ResultFile, circumstances
+from subpixel.study.lines import Line
+from subpixel.study.results import ResultFile, circumstances
 from subpixel.study.resuming import refuse_others
 from subpixel.study.values import Needs, is_count, is_number, is_text, or_none
 
@@ -54,6 +56,7 @@ QUICK = PowerSettings(networks=6, maps=2, seeds=1, steps=150, points=3, draws=50
 TEACHER_SEED = 7
 
 
+@writes_alone
 def study_power(
     output: Path,
     *,

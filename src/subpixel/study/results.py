@@ -10,14 +10,10 @@ import platform
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from subpixel.errors import InputError, OutputError
-from subpixel.media.atomic import write_atomically
-from subpixel.study.strict_json import parse
+from subpixel.errors import OutputError
+from subpixel.study.lines import Line, no_result, read_lines
 from subpixel.study.values import Needs, fault_of, is_text
-
-Line = dict[str, Any]
 
 PACKAGES = ("subpixel", "numpy", "torch", "pytorch-optimizer", "onnxruntime", "openvino")
 
@@ -25,19 +21,26 @@ PACKAGES = ("subpixel", "numpy", "torch", "pytorch-optimizer", "onnxruntime", "o
 class ResultFile:
     """The finished lines of one part of the study, by their key.
 
-    A line that a kill cut short is dropped when the file is opened. Two processes must not write to one file.
+    Reading changes nothing: a line that a kill cut short is dropped when the next one is added. Two processes must not
+    write to one file (`subpixel.study.alone`).
 
     Args:
         path: of the file, which need not be there yet.
         needs: what a line must have beside its key.
 
     Raises:
-        InputError: the file is no result file, or a line lacks what it needs; it is named.
+        InputError: the file is no result file, holds two results of one run, or a line lacks what it needs.
     """
 
     def __init__(self, path: Path, needs: Callable[[Line], Needs] = lambda line: {}) -> None:
         self.path = path
-        self.lines: dict[str, Line] = {line["key"]: line for line in _read(path, needs)}
+        self.lines: dict[str, Line] = {}
+        lines, self._cut = read_lines(path)
+        for number, line in lines.items():
+            fault = fault_of(line, {"key": is_text, **needs(line)})
+            if fault is not None:
+                raise no_result(path, number, fault)
+            self.lines[line["key"]] = line
 
     def __contains__(self, key: str) -> bool:
         return key in self.lines
@@ -56,8 +59,12 @@ class ResultFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, allow_nan=False) + "\n")
+            with self.path.open("a+b") as file:
+                end = file.truncate(file.seek(0, os.SEEK_END) - len(self._cut))
+                self._cut = b""
+                file.seek(max(0, end - 1))
+                newline = b"" if file.read(1) in (b"", b"\n") else b"\n"
+                file.write(newline + json.dumps(line, allow_nan=False).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -65,29 +72,6 @@ class ResultFile:
                 f"{self.path} cannot be written ({error.strerror}): name another place with -o"
             ) from error
         self.lines[line["key"]] = line
-
-
-def _read(path: Path, needs: Callable[[Line], Needs]) -> list[Line]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): name another folder with -o") from error
-    whole, newline, cut = content.rpartition(b"\n")
-    if cut:  # killed while it was written
-        write_atomically(path, whole + newline)
-    lines = []
-    for number, text in enumerate(whole.splitlines(), 1):
-        try:
-            line = parse(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"line {number} of {path} is no result of a study: move that file away") from error
-        fault = fault_of(line, {"key": is_text, **needs(line)}) if isinstance(line, dict) else "it is no object"
-        if fault is not None:
-            raise InputError(f"line {number} of {path} is no result of a study ({fault}): move that file away")
-        lines.append(line)
-    return lines
 
 
 def circumstances() -> Line:

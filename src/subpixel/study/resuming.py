@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from subpixel.errors import InputError
-from subpixel.study.results import Line, ResultFile
+from subpixel.study.lines import Line
+from subpixel.study.results import ResultFile
 from subpixel.study.settings import BudgetSettings
 
 if TYPE_CHECKING:

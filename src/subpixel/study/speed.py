@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.progress import Progress
-from subpixel.study.results import Line, ResultFile, circumstances, processor
+from subpixel.study.alone import writes_alone
+from subpixel.study.lines import Line
+from subpixel.study.results import ResultFile, circumstances, processor
 from subpixel.study.resuming import refuse_others
 from subpixel.study.values import Needs, is_count, is_text, is_times
 
@@ -94,6 +96,7 @@ def grid(quick: bool = False) -> list[Point]:
     return [point for point in points if point.macs("zero-insertion") <= MOST_MACS]
 
 
+@writes_alone
 def study_speed(
     output: Path,
     *,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.study import equal_time, initialisation, power, speed
+from subpixel.study.alone import writes_alone
 from subpixel.study.budget import study_budget
 from subpixel.study.drawn import write_drawn
 from subpixel.study.findings import write_findings_of
@@ -15,6 +16,7 @@ from subpixel.study.settings import QUICK, BudgetSettings
 PAGE = "report.html"
 
 
+@writes_alone
 def study_everything(
     folders: Sequence[Path],
     benchmarks: Sequence[Path],

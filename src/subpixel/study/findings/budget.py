@@ -7,11 +7,11 @@ from typing import Any
 from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.equal_time import RUNTIMES, SLACK
-from subpixel.study.findings.mixing import about_mixing, settings_of
+from subpixel.study.findings.mixing import about_mixing, about_times, settings_of
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import AT_HR, BEATS, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
+from subpixel.study.lines import Line
 from subpixel.study.plan import LONGER, budget_of, missing_runs, plan
-from subpixel.study.results import Line
 from subpixel.study.settings import BudgetSettings
 
 OURS = "shuffle-last"
@@ -24,22 +24,31 @@ Runs = Mapping[str, Sequence[Line]]
 """By family or control, at one place."""
 
 
-def findings(lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings | None = None) -> dict[str, Any]:
+def findings(
+    lines: Sequence[Line],
+    scales: Sequence[int],
+    asked: BudgetSettings | None = None,
+    times: Sequence[Line] = (),
+) -> dict[str, Any]:
     """Everything that budget.jsonl says, as JSON values: cells, comparisons, sentences and missing (keys of runs).
 
     Args:
         asked: what the runs were asked for with; default: what they say themselves.
+        times: the lines of equal_time.jsonl, by which time was made equal.
     """
     sentences: list[Sentence] = []
     comparisons: list[dict[str, Any]] = []
     plans = {scale: asked or settings_of(lines, scale) for scale in scales}
     mixed = {scale: about_mixing(lines, scale, "budget") for scale in {line["scale"] for line in lines}}
+    untimed = {scale: about_times(times, scale) for scale in {line["scale"] for line in times}}
     for scale, settings in plans.items():
         refused = mixed.get(scale)
         if refused:
             sentences.append(refused)
             continue
-        for matching in (EQUAL_MACS, *(f"{TIMED}{runtime}" for runtime in RUNTIMES)):
+        no_times = untimed.get(scale)
+        sentences += [no_times] if no_times else []
+        for matching in (EQUAL_MACS, *(f"{TIMED}{runtime}" for runtime in RUNTIMES if not no_times)):
             for maps in sorted(settings.maps if matching == EQUAL_MACS else settings.timed_maps):
                 place = Place(scale, matching, maps)
                 sentences += about_place(lines, place)
@@ -54,12 +63,17 @@ def findings(lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings
         if len(settings.rates) > 1:
             sentences.append(about_rates(lines, scale))
     return {
-        "cells": cells([line for line in lines if not mixed[line["scale"]]]),
+        "cells": cells([line for line in lines if not mixed[line["scale"]] and not _is_of(line, untimed)]),
         "comparisons": comparisons,
         "sentences": [asdict(sentence) for sentence in sentences],
         "missing": [run.key for scale in plans for run in missing_runs(lines, scale, plans[scale])],
         "planned": sum(len(plan(scale, settings)) for scale, settings in plans.items()),
     }
+
+
+def _is_of(line: Line, untimed: Mapping[int, Sentence | None]) -> bool:
+    """Whether a run is one at equal time, where times cannot be compared."""
+    return line["matching"].startswith(TIMED) and untimed.get(line["scale"]) is not None
 
 
 def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:

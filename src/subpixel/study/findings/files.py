@@ -8,7 +8,7 @@ from typing import Any
 
 from subpixel.errors import InputError
 from subpixel.media.atomic import write_atomically
-from subpixel.study import budget, initialisation, power, speed
+from subpixel.study import budget, equal_time, initialisation, power, speed
 from subpixel.study.findings.budget import findings
 from subpixel.study.findings.initialisation import about_starts
 from subpixel.study.findings.power import about_power
@@ -32,10 +32,10 @@ def write_findings_of(folder: Path, scales: Sequence[int], asked: BudgetSettings
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
-    files = (budget.FILE, power.FILE, initialisation.FILE, speed.FILE)
-    runs, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
+    files = (budget.FILE, equal_time.FILE, power.FILE, initialisation.FILE, speed.FILE)
+    runs, times, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
     try:
-        found = findings(runs, scales, asked)
+        found = findings(runs, scales, asked, times)
         others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
         found["sentences"] += [asdict(sentence) for sentence in others]
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ from subpixel.study.comparing import Comparison, Verdict, compare
 from subpixel.study.findings.mixing import about_mixing
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import STARTS
-from subpixel.study.results import Line
+from subpixel.study.lines import Line
 from subpixel.study.statistics import interval
 
 PAPER = "Aitken et al."

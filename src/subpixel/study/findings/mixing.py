@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 from subpixel.study.findings.sentence import Sentence
-from subpixel.study.glossary import MIXED
-from subpixel.study.results import Line
+from subpixel.study.glossary import EQUAL_TIME, MIXED
+from subpixel.study.lines import Line
 from subpixel.study.settings import QUICK, BudgetSettings
 
 PICTURES = {"data": "training pictures", "judging": "benchmark or held-out pictures"}
@@ -36,6 +36,18 @@ def about_mixing(lines: Sequence[Line], scale: int, part: str) -> Sentence | Non
         return None
     text = f"×{scale}: A comparison: missing, {part}.jsonl holds runs of different settings ({said})."
     return Sentence(part, scale, MIXED, None, "missing", text)
+
+
+def about_times(times: Sequence[Line], scale: int) -> Sentence | None:
+    """A sentence if the times of a scale cannot be compared: they are of two processors, sizes or threads."""
+    mine = [line for line in times if line["scale"] == scale]
+    said = ", ".join(filter(None, (_differing(mine, key) for key in ("processor", "size", "threads"))))
+    if not said:
+        return None
+    text = (
+        f"×{scale}: A comparison at equal time: missing, equal_time.jsonl holds times of different settings ({said})."
+    )
+    return Sentence("budget", scale, EQUAL_TIME, None, "missing", text)
 
 
 def _differing(records: Sequence[Line], key: str) -> str:

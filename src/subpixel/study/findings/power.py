@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from subpixel.study.comparing import Verdict
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import AT_HR
+from subpixel.study.lines import Line
 from subpixel.study.power import PowerSettings
-from subpixel.study.results import Line
 
 OURS = "shuffle-last"
 

@@ -6,7 +6,7 @@ from statistics import median
 
 from subpixel.study.comparing import Verdict
 from subpixel.study.findings.sentence import Sentence, ending
-from subpixel.study.results import Line
+from subpixel.study.lines import Line
 
 NEAR = 0.8
 """Part of a claimed factor that the median must reach for the claim to hold."""

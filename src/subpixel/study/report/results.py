@@ -8,9 +8,9 @@ from typing import Any
 
 from subpixel.errors import InputError
 from subpixel.study.glossary import JUDGING, LEARNING, MIXED
+from subpixel.study.lines import Line, read_lines
 from subpixel.study.strict_json import parse
 
-Line = dict[str, Any]
 FILES = ("budget", "equal_time", "power", "initialisation", "speed")
 """Of lines, without their ending."""
 
@@ -28,10 +28,13 @@ class Results:
     drawn: frozenset[str] = frozenset()
     """What computed pictures stood in for, of photographs that were not given: learning, judging."""
 
-    def mixing(self, part: str, scale: int) -> str:
-        """What the findings say of a scale whose runs were not made alike, so that nothing of it is shown; else ""."""
+    def mixing(self, part: str, scale: int, of: str = MIXED) -> str:
+        """What the findings say of a scale whose runs were not made alike, so that nothing of it is shown; else "".
+
+        With `of` EQUAL_TIME: of its times, which are not shown then.
+        """
         said = self.findings["sentences"] if self.findings else []
-        mine = [one for one in said if (one["part"], one["scale"], one["matching"]) == (part, scale, MIXED)]
+        mine = [one for one in said if (one["part"], one["scale"], one["matching"]) == (part, scale, of)]
         return str(mine[0]["text"]) if mine else ""
 
 
@@ -43,7 +46,7 @@ def read_results(folder: Path) -> Results:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
-    parts = {name: _lines(folder / f"{name}.jsonl") for name in FILES}
+    parts = {name: list(read_lines(folder / f"{name}.jsonl")[0].values()) for name in FILES}
     drawn = _drawn([*parts["budget"], *parts["initialisation"]], folder)
     return Results(**parts, findings=_findings(folder / "findings.json"), drawn=drawn)
 
@@ -56,39 +59,19 @@ def _drawn(lines: list[Line], folder: Path) -> frozenset[str]:
     return said
 
 
-def _lines(path: Path) -> list[Line]:
-    """The finished lines; one that is being written, or was cut short, has no newline yet and is left out."""
-    whole, _, _ = _bytes(path).rpartition(b"\n")
-    found = []
-    for number, text in enumerate(whole.splitlines(), 1):
-        line = _json(text, path, f"line {number} of ")
-        if not isinstance(line, dict):
-            raise InputError(f"line {number} of {path} is no result of a study: move that file away")
-        found.append(line)
-    return found
-
-
 def _findings(path: Path) -> dict[str, Any] | None:
-    content = _bytes(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
     if not content:
         return None
-    found = _json(content, path)
+    try:
+        found = parse(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no result of a study: move that file away") from error
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no findings of a study: move that file away")
     return found
-
-
-def _json(text: bytes, path: Path, where: str = "") -> Any:
-    try:
-        return parse(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}{path} is no result of a study: move that file away") from error
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from error

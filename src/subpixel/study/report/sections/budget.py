@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from subpixel.study import glossary
-from subpixel.study.glossary import EQUAL_MACS, TIMED
+from subpixel.study.glossary import EQUAL_MACS, EQUAL_TIME, TIMED
 from subpixel.study.report.drawing import Drawing
 from subpixel.study.report.families import DASHED, FAMILIES, described, in_order, style_of
 from subpixel.study.report.markup import details, figure, paragraphs, table
@@ -45,7 +45,8 @@ def budget(results: Results) -> str:
 def _of_scale(cells: list[Cell], results: Results, scale: int) -> list[str]:
     equal = [cell for cell in cells if cell["matching"] == EQUAL_MACS and ALL in cell["psnr"]]
     drawings: list[Drawing] = []
-    parts: list[str] = []
+    no_times = results.mixing("budget", scale, EQUAL_TIME)
+    parts = [paragraphs(no_times)] if no_times else []
     if equal:
         names = in_order([cell["family"] for cell in equal])
         parts.append(legend([_series(name, [], lambda cell: 0.0) for name in names]))

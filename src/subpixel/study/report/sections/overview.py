@@ -7,7 +7,7 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from subpixel.study.glossary import AT_HR, BEATS, EQUAL_MACS, JUDGING, LEARNING, MIXED
+from subpixel.study.glossary import AT_HR, BEATS, EQUAL_MACS, EQUAL_TIME, JUDGING, LEARNING, MIXED
 from subpixel.study.report.markup import counted, details, missing, paragraphs
 from subpixel.study.report.results import FILES, Results
 from subpixel.study.report.sections.budget import ALL
@@ -133,6 +133,7 @@ _MATCHINGS = {
     EQUAL_MACS: "equal multiplications",
     "equal-ms-onnxruntime": "equal time, onnxruntime",
     "equal-ms-openvino": "equal time, OpenVINO",
+    EQUAL_TIME: "equal time",
     "control": "controls",
     "rate": "search for learning rates",
     "longer": "more steps",

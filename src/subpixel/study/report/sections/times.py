@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from subpixel.study.glossary import TIMED
+from subpixel.study.glossary import EQUAL_TIME, TIMED
 from subpixel.study.report.results import Results
 
 EQUAL = 0.05
@@ -41,6 +41,8 @@ def ratios(results: Results, scale: int, matching: str) -> dict[str, dict[Of, fl
         found = {of: ratio for of, (_, ratio) in times(results, scale, matching).items()}
         return {matching.removeprefix(TIMED): found} if found else {}
     by_runtime: dict[str, dict[Of, float]] = {}
+    if results.mixing("budget", scale, EQUAL_TIME):
+        return by_runtime
     for line in results.equal_time:
         if line["scale"] == scale and line.get("matching") == matching:
             by_runtime.setdefault(str(line["runtime"]), {})[line["family"], line["budget"]] = float(line["ratio"])

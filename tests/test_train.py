@@ -16,8 +16,9 @@ from subpixel.errors import InputError, MissingExtra, OutputError, UsageError
 from subpixel.evaluate import evaluate
 from subpixel.models import ZOO, build, read_weights
 from subpixel.models.espcn import espcn
+from subpixel.models.family import small
 from subpixel.models.files import read_tensors, write_tensors
-from subpixel.models.references import recursive
+from subpixel.models.references import fsrcnn, recursive
 from subpixel.train import TrainConfig
 from subpixel.train.patches import PatchSampler, make_pair
 
@@ -386,17 +387,40 @@ def test_the_untrained_network_repeats_pixels(scale):
     assert torch.equal(hr, lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
 
 
+@pytest.mark.parametrize("near_identity", [False, True])
 @pytest.mark.parametrize("name", [n for n, d in ZOO.items() if d.build and build(n, 2).parameter_count < 1_000_000])
-def test_every_network_starts_near_the_interpolation_it_improves_on(name):
+def test_every_network_starts_near_the_interpolation_it_improves_on(name, near_identity):
     network = build(name, 2)
     module = NetworkModule(network)
-    initialise(module, 0)
+    initialise(module, 0, near_identity=near_identity)
     lr = torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.4
     lr = torch.nn.functional.avg_pool2d(lr, 5, 1, 2, count_include_pad=False)  # smooth, as pictures are
     with torch.no_grad():
         hr = module(lr)
     error = (hr - lr.repeat_interleave(2, 2).repeat_interleave(2, 3))[..., 20:-20, 20:-20]
     assert error.abs().mean() < 0.15
+
+
+def test_near_identity_is_of_square_layers_and_leaves_the_rest():
+    plain, near = NetworkModule(small(4)), NetworkModule(small(4))
+    initialise(plain, 0)
+    initialise(near, 0, near_identity=True)
+    identity = torch.zeros(16, 16, 3, 3)
+    identity[range(16), range(16), 1, 1] = 1
+    for layer in range(2, 6):
+        name = f"conv{layer}.weight"
+        torch.testing.assert_close(near.weight(name), plain.weight(name) / 4 + identity)
+    for name in ("conv1.weight", "conv6.weight"):  # the last one has 16 maps out too, of which each is a phase
+        assert torch.equal(near.weight(name), plain.weight(name))
+
+
+def test_near_identity_touches_a_shared_layer_once_and_keeps_the_picture_s_map():
+    recursion = NetworkModule(recursive("r", 2, 4, 3))
+    initialise(recursion, 0, near_identity=True)
+    assert recursion.weight("recursion.weight").diagonal()[1, 1].mean() < 1.6  # 2 or more, if it were touched thrice
+    first = NetworkModule(fsrcnn(2))
+    initialise(first, 0, near_identity=True)
+    assert first.weight("map1.weight")[0].sum() == first.weight("map1.weight")[0, 0, 1, 1] == 1
 
 
 def test_an_ensemble_s_members_are_supervised():

@@ -82,7 +82,7 @@ def train(config: TrainConfig) -> TrainResult:
 
     branched = config.branches > 0
     module = BranchedModule(network, config.branches, seed=config.seed) if branched else NetworkModule(network)
-    initialise(module, config.seed)
+    initialise(module, config.seed, near_identity=True)
     started_from = load_initial(config.initial, module) if config.initial is not None else None
     module.to(together.device)
     descent = Descent(module, config, together)

@@ -113,4 +113,8 @@ def read_training_set(config: TrainConfig) -> TrainingSet:
 
 def _pair(name: str, y: NDArray[np.float64], size: float, scale: int) -> Pair:
     """A pair of the picture at a part of its size."""
-    return make_pair(name, y, scale) if size == 1 else make_pair(f"{name} at {size:g}", imresize(y, size), scale)
+    if size == 1:
+        return make_pair(name, y, scale)
+    # The name goes into the digest that resumed runs and the study's results are held to.
+    part = "half its size" if size == 0.5 else f"{size:g} of its size"
+    return make_pair(f"{name} at {part}", imresize(y, size), scale)

@@ -193,6 +193,32 @@ def test_other_benchmarks_or_threads_are_refused(pictures, tmp_path):
     assert len(run_study(pictures, tmp_path)) == len(old)
 
 
+def test_a_folder_where_nothing_is_missing_refuses_others_as_well(pictures, tmp_path):
+    learn, judged, held_out = pictures
+    fewer = tmp_path / "fewer" / judged.name
+    fewer.mkdir(parents=True)
+    first = sorted(judged.iterdir())[0]
+    (fewer / first.name).write_bytes(first.read_bytes())
+
+    def start(pictures, output, settings=TINY, threads=1):
+        learn, judged, held_out = pictures
+        how = {"scales": (2,), "settings": settings, "held_out": held_out, "threads": threads}
+        return study_initialisation([learn], [judged], output, **how)
+
+    for study in (run_study, start):
+        study(pictures, tmp_path)
+        before = {path: path.read_bytes() for path in tmp_path.glob("*.jsonl")}
+        with pytest.raises(InputError, match="other training pictures"):
+            study((learn, judged, ("drawn00.png",)), tmp_path)
+        with pytest.raises(InputError, match="other benchmark or held-out pictures"):
+            study((learn, fewer, held_out), tmp_path)
+        with pytest.raises(InputError, match=r"other settings \(steps\)"):
+            study(pictures, tmp_path, replace(TINY, steps=7))
+        with pytest.raises(InputError, match="threads 1, not 2"):
+            study(pictures, tmp_path, threads=2)
+        assert {path: path.read_bytes() for path in tmp_path.glob("*.jsonl")} == before
+
+
 def test_parts_of_other_settings_are_not_mixed(tmp_path):
     from subpixel.study import power, speed
 

@@ -7,7 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from subpixel.errors import InputError
 from subpixel.study import power, speed, whole
+from subpixel.study.drawn import write_drawn
 from subpixel.study.settings import BudgetSettings
 
 TINY = BudgetSettings(
@@ -43,3 +45,20 @@ def test_the_whole_study_is_made_once(tmp_path, monkeypatch):
     again = whole.study_everything((), (), tmp_path, quick=True, scales=(2,))
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.jsonl")} == files
     assert again == found
+    learn, judge, _ = write_drawn(tmp_path / "others")
+    for given in (((learn,), (), "training"), ((), (sub_folder(judge),), "benchmark or held-out")):
+        folders, benchmarks, what = given
+        with pytest.raises(InputError, match=f"made from other {what}"):
+            whole.study_everything(
+                folders, benchmarks, tmp_path, quick=True, scales=(2,), held_out=("drawn00.png",) if folders else ()
+            )
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.jsonl")} == files
+
+
+def sub_folder(folder):
+    """A folder of one of its pictures."""
+    made = folder.parent / "one"
+    made.mkdir()
+    first = sorted(folder.iterdir())[0]
+    (made / first.name).write_bytes(first.read_bytes())
+    return made

@@ -102,9 +102,6 @@ def study_budget(
     settings = settings or BudgetSettings()
     results = ResultFile(output / FILE, lambda line: NEEDS)
     for scale in scales:
-        missing = [run for run in plan(scale, settings, match) if run.key not in results]
-        if not missing:
-            continue
         check_recipe(results, scale, settings)
         import torch
 
@@ -113,7 +110,10 @@ def study_budget(
         torch.set_num_threads(threads or torch.get_num_threads())
         refuse_others(of_scale(results, scale), {"threads": torch.get_num_threads()}, results.path)
         data = read_data(folders, benchmarks, scale, settings, pictures=pictures, held_out=held_out)
-        check_pictures(results, data)
+        check_pictures(results, data)  # where nothing is missing, too: else others would be ignored in silence
+        missing = [run for run in plan(scale, settings, match) if run.key not in results]
+        if not missing:
+            continue
         timed = None
         if "time" in match:
             how: dict[str, Any] = {"settings": settings, "threads": torch.get_num_threads(), "shown": shown}

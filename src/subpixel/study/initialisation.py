@@ -48,13 +48,7 @@ def study_initialisation(
     """
     results = ResultFile(output / FILE, lambda line: NEEDS)
     for scale in scales:
-        missing = [
-            (key_of(scale, start, seed), start, seed)
-            for seed, start in product(range(settings.seeds), STARTS)
-            if key_of(scale, start, seed) not in results
-        ]
-        if not missing:
-            continue
+        check_recipe(results, scale, settings)
         import torch
 
         from subpixel.study.learning.fit import read_data
@@ -62,9 +56,15 @@ def study_initialisation(
         torch.set_num_threads(threads)
         data = read_data(folders, benchmarks, scale, settings, pictures=pictures, held_out=held_out)
         ours = {"recipe": settings.recipe(), **made_from(data), "threads": torch.get_num_threads()}
-        check_recipe(results, scale, settings)
-        check_pictures(results, data)
+        check_pictures(results, data)  # where nothing is missing, too: else others would be ignored in silence
         refuse_others(of_scale(results, scale), {"threads": ours["threads"]}, results.path)
+        missing = [
+            (key_of(scale, start, seed), start, seed)
+            for seed, start in product(range(settings.seeds), STARTS)
+            if key_of(scale, start, seed) not in results
+        ]
+        if not missing:
+            continue
         with Progress(f"study initialisation x{scale}", len(missing), unit="runs") as progress:
             for key, start, seed in missing:
                 line = {

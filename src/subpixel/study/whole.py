@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from subpixel.study import equal_time, initialisation, power, speed
+from subpixel.study import budget, equal_time, initialisation, power, speed
 from subpixel.study.alone import writes_alone
-from subpixel.study.budget import study_budget
 from subpixel.study.drawn import write_drawn
 from subpixel.study.findings import write_findings_of
 from subpixel.study.glossary import JUDGING, LEARNING
 from subpixel.study.plan import MATCHES
+from subpixel.study.results import ResultFile
+from subpixel.study.resuming import check_pictures, check_recipe
 from subpixel.study.settings import QUICK, BudgetSettings
 
 PAGE = "report.html"
@@ -54,10 +55,13 @@ def study_everything(
         if not benchmarks:
             shown("no --benchmark was given: the networks are judged on computed pictures")
             benchmarks = (judge,)
-    if len(drawn) < 2:  # what cannot be used is refused before hours of timing, not after
-        from subpixel.study.learning.fit import read_data
+    from subpixel.study.learning.fit import read_data
 
-        read_data(folders, benchmarks, scales[0], settings, pictures=pictures, held_out=held_out)
+    # What cannot be used, or is not what the folder was made from, is refused before hours of timing, not after.
+    data = read_data(folders, benchmarks, scales[0], settings, pictures=pictures, held_out=held_out)
+    there = ResultFile(output / budget.FILE, lambda line: budget.NEEDS)
+    check_recipe(there, scales[0], settings)
+    check_pictures(there, data)
     timing: dict[str, Any] = {"scales": scales, "settings": settings, "threads": threads, "shown": shown}
     equal_time.study_equal_time(output, **timing)  # first: another machine than the file's is refused before the work
     equal_time.time_equal_macs(output, **timing)
@@ -68,7 +72,7 @@ def study_everything(
     starts = settings if quick else initialisation.FULL
     initialisation.study_initialisation(folders, benchmarks, output, scales=scales, settings=starts, **given)
     for match in MATCHES:
-        study_budget(folders, benchmarks, output, scales=scales, match=(match,), settings=settings, **given)
+        budget.study_budget(folders, benchmarks, output, scales=scales, match=(match,), settings=settings, **given)
     found = write_findings_of(output, scales, settings)
     write_report(output, output / PAGE)
     return found

@@ -7,7 +7,7 @@ from typing import Any
 from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.equal_time import RUNTIMES, SLACK
-from subpixel.study.findings.mixing import about_mixing, about_times, settings_of
+from subpixel.study.findings.mixing import about_mixing, about_times, settings_of, with_those_of
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import AT_HR, BEATS, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
 from subpixel.study.lines import Line
@@ -33,12 +33,16 @@ def findings(
     """Everything that budget.jsonl says, as JSON values: cells, comparisons, sentences and missing (keys of runs).
 
     Args:
-        asked: what the runs were asked for with; default: what they say themselves.
+        scales: of which everything is said, with what is missing; beside them, all that there are lines of.
+        asked: what the runs at `scales` were asked for with; default: what they say themselves.
         times: the lines of equal_time.jsonl, by which time was made equal.
     """
     sentences: list[Sentence] = []
     comparisons: list[dict[str, Any]] = []
-    plans = {scale: asked or settings_of(lines, scale) for scale in scales}
+    plans = {
+        scale: (asked if scale in scales else None) or settings_of(lines, scale)
+        for scale in with_those_of(lines, scales)
+    }
     mixed = {scale: about_mixing(lines, scale, "budget") for scale in {line["scale"] for line in lines}}
     untimed = {scale: about_times(times, scale) for scale in {line["scale"] for line in times}}
     for scale, settings in plans.items():

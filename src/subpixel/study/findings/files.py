@@ -11,6 +11,7 @@ from subpixel.media.atomic import write_atomically
 from subpixel.study import budget, equal_time, initialisation, power, speed
 from subpixel.study.findings.budget import findings
 from subpixel.study.findings.initialisation import about_starts
+from subpixel.study.findings.mixing import with_those_of
 from subpixel.study.findings.power import about_power
 from subpixel.study.findings.rules import RULES
 from subpixel.study.findings.speed import about_speed
@@ -24,7 +25,9 @@ def write_findings_of(folder: Path, scales: Sequence[int], asked: BudgetSettings
     """Read every result file of a folder, and write findings.json beside them; returns what was written.
 
     Args:
-        asked: what the runs of the study of the budget were asked for with; default: what they say themselves.
+        scales: of which everything is said, with what is missing; beside them, all that a file has runs of.
+        asked: what the runs of the study of the budget at those scales were asked for with; default: what they say
+            themselves.
 
     Raises:
         InputError: no such folder; a file is no result file, or a line of it cannot be used.
@@ -36,7 +39,11 @@ def write_findings_of(folder: Path, scales: Sequence[int], asked: BudgetSettings
     runs, times, powers, starts, layers = (list(ResultFile(folder / name)) for name in files)
     try:
         found = findings(runs, scales, asked, times)
-        others = [*about_power(powers, scales), *about_starts(starts, scales), *about_speed(layers)]
+        others = [
+            *about_power(powers, with_those_of(powers, scales)),
+            *about_starts(starts, with_those_of(starts, scales)),
+            *about_speed(layers),
+        ]
         found["sentences"] += [asdict(sentence) for sentence in others]
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"

@@ -12,6 +12,11 @@ from subpixel.study.settings import QUICK, BudgetSettings
 PICTURES = {"data": "training pictures", "judging": "benchmark or held-out pictures"}
 
 
+def with_those_of(lines: Sequence[Line], scales: Sequence[int]) -> list[int]:
+    """Scales, and those that lines are of: the page shows these, so the findings say what is missing of them."""
+    return list(dict.fromkeys([*scales, *(line["scale"] for line in lines)]))
+
+
 def settings_of(lines: Sequence[Line], scale: int) -> BudgetSettings:
     """Those that the runs of a scale were made with, or, where it has none, the runs of the others; else the full
     study's. Budgets and seeds, which no line records, are those of the preset with that recipe, or the full study's."""

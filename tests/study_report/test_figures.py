@@ -120,6 +120,44 @@ def test_the_counting_is_what_the_formulas_say():
     assert [layer.field for layer in (high, equal, whole)] == [k, r * k, r * k]
 
 
+def test_the_networks_drawn_cost_the_same():
+    """By the maps and the words that the figure shows, and its text says the numbers: each convolution counted once,
+    at the resolution that its sheets are drawn in."""
+    r, k, (h, w) = networks.SCALE, networks.KERNEL, networks.SIZE
+    root = ElementTree.fromstring(drawing("networks").markup(standalone=True))
+    said = [(float(one.get("x")), float(one.get("y")), one.text) for one in root.iter(f"{SVG}text")]
+    macs, weights = [], []
+    for left, right in ((0, 170), (170, 340)):
+        column = [text for x, y, text in sorted(said, key=lambda one: one[1]) if left <= x < right]
+        side, count, at_hr, step = [], 1, False, "enlarge"
+        for text in column[1:]:
+            found = re.match(r"(\d+) maps?$", text)
+            if found:
+                maps = int(found[1])
+                if step == "convolve":
+                    side.append((count, maps, r * r if at_hr else 1))
+                elif step == "enlarge":
+                    assert maps == count
+                else:
+                    assert maps * r * r == count
+                count = maps
+            step = text
+            at_hr |= text == "enlarge"
+        assert len(side) == 3
+        macs.append(sum(a * b * k * k * area * h * w for a, b, area in side))
+        weights.append(sum(a * b * k * k for a, b, _ in side))
+    assert macs[0] == macs[1]
+    text = " ".join(one.text for one in root.iter(f"{SVG}desc"))
+    assert f"{macs[0]:,} multiplications" in text
+    assert f"{weights[1]:,} weights against {weights[0]:,}" in text
+
+
+def test_networks_of_unequal_cost_are_not_drawn(monkeypatch):
+    monkeypatch.setattr(networks, "LOW", (1, 8, 8, 4))
+    with pytest.raises(AssertionError, match="multiplications"):
+        networks.networks()
+
+
 def test_a_filter_that_is_not_reversed_is_noticed(monkeypatch):
     """The drawing refuses to show an equality that does not hold."""
     from subpixel.study.report.figures import convolutions

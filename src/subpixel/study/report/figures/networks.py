@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from subpixel.study.report.drawing import Drawing
 
 MAPS, SCALE, KERNEL, SIZE = 4, 2, 3, (24, 32)
 """n maps, scale r, k×k weights a kernel, LR height and width."""
+HIGH = (1, MAPS, MAPS, 1)
+LOW = (1, 6, 9, SCALE**2)
+"""Maps of the two networks that are drawn. A layer between others costs the same for r·n maps; with the first and the
+last counted, which have 1 or r² maps at one end, these networks do."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,9 @@ class Layer:
 def layers() -> list[Layer]:
     """One HR layer, the LR layer of equal MACs, and the LR layer that contains every such HR layer."""
     high = (SIZE[0] * SCALE, SIZE[1] * SCALE)
-    plain = cost([_layer(MAPS)], high)
-    equal = cost([_layer(SCALE * MAPS)], SIZE)
-    whole = cost([_layer(SCALE**2 * MAPS)], SIZE)
+    plain = cost([_layer(MAPS, MAPS)], high)
+    equal = cost([_layer(SCALE * MAPS, SCALE * MAPS)], SIZE)
+    whole = cost([_layer(SCALE**2 * MAPS, SCALE**2 * MAPS)], SIZE)
     return [
         Layer("HR, n → n maps", ("n²k²·r²HW", "n²k²", "n·r²HW", "k"), plain, plain.receptive_field[0]),
         Layer("LR, rn → rn maps", ("n²k²·r²HW", "r²·n²k²", "n·r·HW", "r·k"), equal, SCALE * equal.receptive_field[0]),
@@ -38,39 +43,52 @@ def layers() -> list[Layer]:
     ]
 
 
+def drawn() -> tuple[Cost, Cost]:
+    """What the two networks of the figure cost, every layer counted: HR, then LR; their receptive fields are in pixels
+    of their own resolution."""
+    high = cost(_chain(HIGH), (SIZE[0] * SCALE, SIZE[1] * SCALE))
+    low = cost(_chain(LOW), SIZE)
+    if high.macs != low.macs:
+        raise AssertionError(f"the networks drawn take {high.macs:,} and {low.macs:,} multiplications")
+    return high, low
+
+
 def networks() -> Drawing:
-    """An HR network enlarges first and convolves n HR maps; the LR network convolves r·n LR maps and shuffles last."""
-    high, low, _ = layers()
+    """An HR network enlarges first and convolves HR maps; the LR network convolves more LR maps and shuffles last."""
+    high, low = drawn()
+    field = SCALE * low.receptive_field[0]
     drawing = Drawing(
         "networks",
         f"Two networks of equal cost at scale {SCALE}",
-        f"Left, the HR network: the LR picture is enlarged first, then {MAPS} HR maps are convolved. Right, the LR "
-        f"network: {SCALE * MAPS} LR maps are convolved, and a shuffle makes the HR picture last. A layer of either "
-        f"takes {high.cost.macs:,} multiplications; the LR layer has {low.cost.parameters:,} weights against "
-        f"{high.cost.parameters:,}, sees {low.field}×{low.field} HR pixels against {high.field}×{high.field}, and "
-        f"writes {low.cost.activations:,} numbers against {high.cost.activations:,}.",
+        f"Left, the HR network: the LR picture is enlarged first, then convolved to {_listed(HIGH[1:])} HR maps. "
+        f"Right, the LR network: the picture is convolved to {_listed(LOW[1:])} LR maps, and a shuffle makes the HR "
+        f"picture last. Either takes {high.macs:,} multiplications for a picture of {SIZE[1]}×{SIZE[0]} LR pixels, all "
+        f"its layers together; the LR network has {low.parameters:,} weights against "
+        f"{high.parameters:,}, sees {field}×{field} HR pixels against {high.receptive_field[0]}×"
+        f"{high.receptive_field[0]}, and writes {low.activations:,} numbers against {high.activations:,}.",
         340,
-        404,
+        500,
     )
-    a, b = 66.0, 246.0
-    drawing.say(84, 18, "HR network", "bold")
-    drawing.say(256, 18, "LR network", "bold")
-    drawing.line(170, 8, 170, 396, "grid")
-    _sheets(drawing, a, 60, 1, False)
-    _sheets(drawing, b, 60, 1, False)
-    _step(drawing, a, 86, "enlarge")
-    _step(drawing, b, 86, "convolve")
-    _sheets(drawing, a, 162, MAPS, True)
-    _sheets(drawing, b, 162, SCALE * MAPS, False)
-    _step(drawing, a, 206, "convolve")
-    _step(drawing, b, 206, "convolve")
-    _sheets(drawing, a, 268, MAPS, True)
-    _sheets(drawing, b, 268, SCALE**2, False)
-    _step(drawing, a, 312, "convolve")
-    _step(drawing, b, 312, "shuffle")
-    _sheets(drawing, a, 364, 1, True)
-    _sheets(drawing, b, 364, 1, True)
+    columns = (
+        (66.0, "HR network", [(1, False), *((maps, True) for maps in HIGH)], ["enlarge", *["convolve"] * 3]),
+        (246.0, "LR network", [*((maps, False) for maps in LOW), (1, True)], [*["convolve"] * 3, "shuffle"]),
+    )
+    drawing.line(170, 8, 170, 492, "grid")
+    for x, name, maps, steps in columns:
+        drawing.say(x + 14, 18, name, "bold")
+        for row, (count, is_high) in enumerate(maps):
+            _sheets(drawing, x, 54 + row * 102, count, is_high)
+        for row, what in enumerate(steps):
+            _step(drawing, x, 88 + row * 102, what)
     return drawing
+
+
+def _chain(maps: tuple[int, ...]) -> list[Convolution]:
+    return [_layer(inputs, outputs) for inputs, outputs in pairwise(maps)]
+
+
+def _listed(maps: tuple[int, ...]) -> str:
+    return f"{', '.join(map(str, maps[:-1]))} and {maps[-1]}"
 
 
 def _sheets(drawing: Drawing, x: float, y: float, count: int, high: bool) -> None:
@@ -90,5 +108,5 @@ def _step(drawing: Drawing, x: float, y: float, what: str) -> None:
     drawing.say(x + 10, y + 17, what, "left soft small")
 
 
-def _layer(maps: int) -> Convolution:
-    return convolution(np.ones((maps, maps, KERNEL, KERNEL), np.int8), padding=KERNEL // 2)
+def _layer(inputs: int, outputs: int) -> Convolution:
+    return convolution(np.ones((outputs, inputs, KERNEL, KERNEL), np.int8), padding=KERNEL // 2)

@@ -24,7 +24,7 @@ def build(docs: Path, output: Path) -> subprocess.CompletedProcess[str]:
 def copy(tmp_path_factory):
     """The documentation beside the files outside that it links to."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copytree(ROOT / "docs", folder / "docs")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_extra", "report.html"))
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "src", "scripts", "tests", "examples"):
         (folder / name).symlink_to(ROOT / name)
     return folder
@@ -35,6 +35,31 @@ def test_it_builds_without_a_warning(copy):
     assert done.returncode == 0, done.stderr
     pages = {path.relative_to(copy / "docs").with_suffix(".html") for path in (copy / "docs").rglob("*.md")}
     assert all((copy / "out" / page).exists() for page in pages)
+
+
+def links_to_the_page(output):
+    """What the pages that speak of the study's page link it to."""
+    pages = {name: (output / name).read_text(encoding="utf-8") for name in ("index.html", "study.html")}
+    return {
+        name: [href for href, words in re.findall(r'<a [^>]*href="([^"]+)"[^>]*>(.*?)</a>', text)
+               if re.sub("<[^>]+>", "", words).lower() == "the page" and "note.html" not in href]
+        for name, text in pages.items()
+    }  # fmt: skip
+
+
+def test_the_link_to_the_studys_page_leads_to_what_scripts_docs_copies(copy, tmp_path):
+    """Where it is not made, the link leads to the section on how to make it, as it does on GitHub."""
+    made = re.search(r'"docs/(_extra/[^"]+)"', (ROOT / "scripts" / "docs").read_text(encoding="utf-8"))
+    assert made
+    assert links_to_the_page(copy / "out") == {name: ["site.html#the-page"] for name in ("index.html", "study.html")}
+    page = copy / "docs" / made[1]
+    page.parent.mkdir()
+    page.write_text("<!doctype html><title>the page</title>", encoding="utf-8")
+    done = build(copy / "docs", tmp_path)
+    shutil.rmtree(page.parent)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / page.name).read_text(encoding="utf-8") == "<!doctype html><title>the page</title>"
+    assert links_to_the_page(tmp_path) == {name: [page.name] for name in ("index.html", "study.html")}
 
 
 def test_it_fetches_nothing_from_elsewhere(copy):

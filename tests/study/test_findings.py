@@ -272,6 +272,18 @@ def test_a_sentence_on_power_says_how_it_was_made():
     text = about_power([{**line, "floor_error": 0.002} for line in lines], [3])[1].text
     assert "standard error 0.20%" in text
     assert "10.00% of which" not in text
+    assert "above that nearest-first leaves 20.00 times what shuffle-last leaves. Runs" in text
+
+
+def test_what_holds_by_the_receptive_field_alone_says_so():
+    by_window = [*both("shuffle-last", 0.04), *({**line, "residual": 0.14} for line in HR)]
+    sentence = about_power(by_window, [3])[1]
+    assert sentence.verdict == "holds"
+    assert "leaves 1.00 times what shuffle-last leaves, less than the 2 that the rule asks for: it holds by the" in (
+        sentence.text
+    )
+    enough = [*both("shuffle-last", 0.01), *HR]
+    assert "it holds by" not in about_power(enough, [3])[1].text
 
 
 def test_power_of_other_settings_has_its_own_sentence():

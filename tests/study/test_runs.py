@@ -13,7 +13,8 @@ from subpixel.study import budget
 from subpixel.study import plan as planning
 from subpixel.study.budget import study_budget
 from subpixel.study.drawn import draw, write_drawn
-from subpixel.study.plan import Run, plan
+from subpixel.study.missing import missing_runs
+from subpixel.study.plan import ONE_LAYER, Run, plan
 from subpixel.study.results import ResultFile
 from subpixel.study.settings import BudgetSettings
 
@@ -140,10 +141,37 @@ def test_the_learning_rate_is_the_one_that_the_search_liked(pictures, tmp_path):
     run_study(pictures, tmp_path)
     found = lines(tmp_path)
     for line in found:
-        if line["matching"] == "equal-macs":
+        if line["matching"] == "equal-macs" and line["family"] not in ONE_LAYER:
             tried = [x for x in found if x["matching"] == "rate" and x["family"] == line["family"]]
             best = max(tried, key=lambda x: x["curve"][-1][1])
             assert line["learning_rate"] == best["learning_rate"]
+    assert len({line["learning_rate"] for line in found if line["matching"] == "equal-macs"}) > 1
+    assert len({x["learning_rate"] for x in found if x["family"] in ONE_LAYER and x["matching"] != "rate"}) == 1
+
+
+def test_a_line_of_another_rate_than_the_search_gives_is_made_again(pictures, tmp_path):
+    run_study(pictures, tmp_path)
+    path = tmp_path / "budget.jsonl"
+    whole = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in whole:
+        if line["matching"] == "rate" and line["family"] in ONE_LAYER:
+            line["curve"][-1][1] = {0.01: 20.0, 0.03: 10.0}[line["learning_rate"]]
+        elif line["family"] == "shuffle-last":
+            line["learning_rate"] = 0.03
+        elif line["family"] in (*ONE_LAYER, "equal-weights", "equal-receptive-field", "untied-phases"):
+            line["learning_rate"] = 0.01
+    path.write_text("".join(json.dumps(line) + "\n" for line in whole))
+    before = {line["key"]: line for line in whole}
+    wanted = {key for key, line in before.items() if line["family"] == "shuffle-last" and line["matching"] != "rate"}
+    assert {run.key for run in missing_runs(whole, 2, TINY, ("macs",))} == wanted
+    run_study(pictures, tmp_path)
+    after = {line["key"]: line for line in lines(tmp_path)}
+    assert len(after) == len(path.read_text().splitlines()) == len(whole)
+    for key, line in after.items():
+        if key in wanted:
+            assert line["learning_rate"] == 0.01
+        else:
+            assert line == {name: value for name, value in before[key].items() if name not in WHERE}
 
 
 def test_a_run_that_diverges_is_a_line(data):

@@ -16,7 +16,7 @@ from subpixel.study.findings import write_findings_of
 from subpixel.study.report import write_report
 from subpixel.study.report.drawing import colours
 from subpixel.study.report.plots.axes import Scale, around
-from subpixel.study.report.results import FILES
+from subpixel.study.report.results import FILES, read_results
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,19 @@ def test_the_answer_in_short_counts_verdicts_and_states_the_lead(copy, tmp_path)
     text = text_of(copy, tmp_path)
     lead = "holds 2, missing 1; its lead over the best of those: +0.25 to +0.75 dB"
     assert f"<li><b>equal multiplications</b>: {lead}</li>" in text
+    for name in ("weights", "window", "caveats"):
+        assert f"<li>{escape(found['short'][name])}</li>" in text
+
+
+def test_lines_that_the_findings_count_as_missing_are_not_drawn(copy, tmp_path):
+    """They are outdated: of a learning rate or a network that is no longer the plan's."""
+    found = json.loads((copy / "findings.json").read_text())
+    gone = [line["key"] for line in lines_of(copy, "budget") if line["key"].startswith("x3/equal-macs/2maps/")]
+    (copy / "findings.json").write_text(json.dumps({**found, "missing": [*found["missing"], *gone]}))
+    kept = [line["key"] for line in read_results(copy).budget]
+    assert gone
+    assert len(kept) == len(lines_of(copy, "budget")) - len(gone)
+    assert not set(kept) & set(gone)
 
 
 def test_the_matrix_names_the_budgets_of_each_verdict(copy, tmp_path):

@@ -14,7 +14,9 @@ from subpixel.study.equal_time import key_of, study_equal_time
 from subpixel.study.families import build, widths_of
 from subpixel.study.glossary import TIMED
 from subpixel.study.lines import Line
-from subpixel.study.plan import MATCHES, Run, budget_of, network_of, plan
+from subpixel.study.missing import missing_runs
+from subpixel.study.plan import MATCHES, Run, budget_of, network_of
+from subpixel.study.rates import rate_for
 from subpixel.study.results import ResultFile, circumstances
 from subpixel.study.resuming import check_pictures, check_recipe, made_from, of_scale, refuse_others
 from subpixel.study.settings import BudgetSettings
@@ -111,7 +113,7 @@ def study_budget(
         refuse_others(of_scale(results, scale), {"threads": torch.get_num_threads()}, results.path)
         data = read_data(folders, benchmarks, scale, settings, pictures=pictures, held_out=held_out)
         check_pictures(results, data)  # where nothing is missing, too: else others would be ignored in silence
-        missing = [run for run in plan(scale, settings, match) if run.key not in results]
+        missing = missing_runs(list(results), scale, settings, match)
         if not missing:
             continue
         timed = None
@@ -151,24 +153,25 @@ def make(
         "family": run.family,
         "seed": run.seed,
     }
-    twin = _twin(run, network, results)
+    rate = rate_for(run, settings, list(results))
+    twin = _twin(run, network, rate, results)
     if twin is not None:
         trained_once = {key: value for key, value in twin.items() if key not in ("wall_seconds", "cpu_seconds")}
         return {**trained_once, **head, **more, "same_as": twin["key"]}
-    return {**head, **describe(network), **more, **_train(run, network, data, settings, results), **circumstances()}
+    return {**head, **describe(network), **more, **_train(run, network, rate, data, settings), **circumstances()}
 
 
-def _twin(run: Run, network: Network, results: ResultFile) -> Line | None:
-    """A line that has trained the very same network from the same seed already."""
-    ours = (run.scale, run.family, run.seed, list(widths_of(network)))
+def _twin(run: Run, network: Network, rate: float, results: ResultFile) -> Line | None:
+    """A line that has trained the very same network at the same rate from the same seed already."""
+    ours = (run.scale, run.family, run.seed, list(widths_of(network)), rate)
     for line in results:
-        theirs = (line["scale"], line["family"], line["seed"], line["widths"])
+        theirs = (line["scale"], line["family"], line["seed"], line["widths"], line["learning_rate"])
         if ours == theirs and line["matching"].startswith("equal-") and run.matching.startswith("equal-"):
             return line
     return None
 
 
-def _train(run: Run, network: Network, data: "StudyData", settings: BudgetSettings, results: ResultFile) -> Line:
+def _train(run: Run, network: Network, rate: float, data: "StudyData", settings: BudgetSettings) -> Line:
     import torch
 
     from subpixel.study.learning.fit import fit
@@ -180,30 +183,11 @@ def _train(run: Run, network: Network, data: "StudyData", settings: BudgetSettin
         data,
         settings,
         seed=run.seed,
-        learning_rate=run.rate if run.rate is not None else rate_for(run, settings, results),
+        learning_rate=rate,
         steps=steps.get(run.matching),
         judged=run.matching != "rate",
     )
     return {**trained, "recipe": settings.recipe(), **made_from(data), "threads": torch.get_num_threads()}
-
-
-def rate_for(run: Run, settings: BudgetSettings, results: ResultFile) -> float:
-    """The learning rate that the search found for a run's family: the best of those that did not diverge."""
-    if len(settings.rates) == 1:
-        return settings.rates[0]
-    return best_rate(run.rated_as, run.scale, list(results)) or settings.rates[0]
-
-
-def best_rate(family: str, scale: int, lines: Sequence[Line]) -> float | None:
-    """The learning rate whose search ended with the highest PSNR on the held-out pictures; None without a search."""
-    tried = [
-        (line["curve"][-1][1], line["learning_rate"])
-        for line in lines
-        if (line["scale"], line["matching"], line["family"]) == (scale, "rate", family)
-        and line["diverged"] is None
-        and line["curve"]
-    ]
-    return float(max(tried)[1]) if tried else None
 
 
 def summary(line: dict[str, Any]) -> str:

@@ -16,8 +16,9 @@ AT_LR = ("deconvolution-last", "shuffle-last", "resize-last")
 CONTROLS = {
     "equal-weights": "shuffle-last of the most weights that are no more than nearest-first has, at about 1/r² of the"
     " multiplications: what fewer weights alone explain",
-    "equal-receptive-field": "shuffle-last of 3-1-1-1 taps, which sees no more LR pixels than nearest-first does,"
-    " at equal multiplications: what the receptive field alone explains",
+    "equal-receptive-field": "shuffle-last, whose first layers alone have 3 × 3 taps, as many as keep its window"
+    " within nearest-first's (as wide at ×2 and ×4; at ×3 narrower, 3 LR pixels against 4), at equal multiplications:"
+    " what the receptive field alone explains",
     "tied-phases": "nearest-first lifted to LR space (law A9): r² times the maps, tied so that they compute the very"
     " same function; what the LR form alone explains",
     "untied-phases": "the same LR network with every weight free: what tying costs, at up to r² times the"

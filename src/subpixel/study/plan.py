@@ -10,8 +10,10 @@ from subpixel.models.network import Network
 from subpixel.study.equal_time import RUNTIMES
 from subpixel.study.families import LAYERS, build, of_budget, of_weights, widths_of
 from subpixel.study.glossary import CONTROLS, EQUAL_MACS, FAMILIES, TIMED
-from subpixel.study.lines import Line
 from subpixel.study.settings import BudgetSettings
+
+ONE_LAYER = ("shuffle-last", "deconvolution-last")
+"""Two forms of the same last layer (law A5): they share a learning rate, so that they may learn alike."""
 
 LONGER = ("nearest-first", "shuffle-last")
 """The families of which one run, at the middle budget, learns for more steps."""
@@ -107,7 +109,7 @@ def network_of(run: Run) -> Network:
         case "equal-weights":
             return of_weights("shuffle-last", run.scale, reference.parameter_count)
         case "equal-receptive-field":
-            return of_budget("shuffle-last", run.scale, macs, kernels=(3, 1, 1, 1))
+            return of_budget("shuffle-last", run.scale, macs, kernels=_kernels_within(reference))
         case "tied-phases":
             return reference
         case "untied-phases":
@@ -115,7 +117,12 @@ def network_of(run: Run) -> Network:
     return of_budget(run.family, run.scale, macs)
 
 
-def missing_runs(lines: Sequence[Line], scale: int, settings: BudgetSettings) -> list[Run]:
-    """The runs of the plan of a scale that have no line."""
-    done = {line["key"] for line in lines}
-    return [run for run in plan(scale, settings) if run.key not in done]
+def _kernels_within(reference: Network) -> tuple[int, ...]:
+    """Taps of an LR network's layers, 3 for the first and 1 for the rest: as many 3s as its window allows to lie within
+    that of every phase of `reference`."""
+    for threes in range(LAYERS, 0, -1):
+        kernels = (3,) * threes + (1,) * (LAYERS - threes)
+        low, high = build("shuffle-last", reference.scale, (1,) * (LAYERS - 1), kernels).windows[0]
+        if all(first <= low and high <= last for first, last in reference.windows):
+            return kernels
+    return (1,) * LAYERS

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from subpixel.errors import OutputError
+from subpixel.media.atomic import write_atomically
 from subpixel.study.lines import Line, no_result, read_lines
 from subpixel.study.values import Needs, fault_of, is_text
 
@@ -52,13 +53,17 @@ class ResultFile:
         return len(self.lines)
 
     def add(self, line: Line) -> None:
-        """Append a finished line; it is on the disk when this returns.
+        """Append a finished line; it is on the disk when this returns. One of the same key is replaced.
 
         Raises:
             OutputError: it cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if line["key"] in self.lines:
+                others = (json.dumps(other) + "\n" for key, other in self.lines.items() if key != line["key"])
+                write_atomically(self.path, "".join(others).encode())
+                self._cut = b""
             with self.path.open("a+b") as file:
                 end = file.truncate(file.seek(0, os.SEEK_END) - len(self._cut))
                 self._cut = b""
@@ -71,6 +76,7 @@ class ResultFile:
             raise OutputError(
                 f"{self.path} cannot be written ({error.strerror}): name another place with -o"
             ) from error
+        self.lines.pop(line["key"], None)
         self.lines[line["key"]] = line
 
 

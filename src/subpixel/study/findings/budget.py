@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from subpixel.study.budget import best_rate
 from subpixel.study.comparing import ALL, Comparison, Place, Verdict, cells, compare, sets_of
 from subpixel.study.equal_time import RUNTIMES, SLACK
 from subpixel.study.findings.mixing import about_mixing, about_times, settings_of, with_those_of
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import AT_HR, BEATS, CONTROLS, EQUAL_MACS, FAMILIES, TIMED
 from subpixel.study.lines import Line
-from subpixel.study.plan import LONGER, budget_of, missing_runs, plan
+from subpixel.study.missing import current, missing_runs
+from subpixel.study.plan import LONGER, ONE_LAYER, budget_of, plan
+from subpixel.study.rates import best_rate
 from subpixel.study.settings import BudgetSettings
 
 OURS = "shuffle-last"
@@ -39,12 +40,10 @@ def findings(
     """
     sentences: list[Sentence] = []
     comparisons: list[dict[str, Any]] = []
-    plans = {
-        scale: (asked if scale in scales else None) or settings_of(lines, scale)
-        for scale in with_those_of(lines, scales)
-    }
+    plans = plans_of(lines, scales, asked)
     mixed = {scale: about_mixing(lines, scale, "budget") for scale in {line["scale"] for line in lines}}
     untimed = {scale: about_times(times, scale) for scale in {line["scale"] for line in times}}
+    lines = current(lines, plans)
     for scale, settings in plans.items():
         refused = mixed.get(scale)
         if refused:
@@ -78,6 +77,17 @@ def findings(
 def _is_of(line: Line, untimed: Mapping[int, Sentence | None]) -> bool:
     """Whether a run is one at equal time, where times cannot be compared."""
     return line["matching"].startswith(TIMED) and untimed.get(line["scale"]) is not None
+
+
+def plans_of(
+    lines: Sequence[Line], scales: Sequence[int], asked: BudgetSettings | None = None
+) -> dict[int, BudgetSettings]:
+    """By scale, every one that a line is of among them, the settings that its runs were asked for with; what was not
+    asked for the lines say."""
+    return {
+        scale: (asked if scale in scales else None) or settings_of(lines, scale)
+        for scale in with_those_of(lines, scales)
+    }
 
 
 def about_place(lines: Sequence[Line], place: Place) -> list[Sentence]:
@@ -171,10 +181,21 @@ def about_causes(lines: Sequence[Line], scale: int, settings: BudgetSettings) ->
             text = f"{claim}: missing, {control} has {mine[0]['weights']:,} weights, {rival} {theirs[0]['weights']:,}"
         else:
             verdict = alike(one) if control == "tied-phases" else one.verdict()
-            text = f"{claim}{ending(verdict)} {control} less {rival} is {_numbers(one)}"
+            unequal = _unequal(control, mine[0], theirs[0])
+            text = f"{claim}{ending(verdict)} {control} less {rival} is {_numbers(one)}{unequal}"
         text = f"{where}: {text}{_lost(runs, (control, rival))}."
         sentences.append(Sentence("causes", scale, "control", settings.middle, verdict, text))
     return sentences
+
+
+def _unequal(control: str, mine: Line, theirs: Line) -> str:
+    """What else tells a control from the HR network: the multiplications of one, the window of another."""
+    if control == "equal-weights":
+        ours, rivals = (line["macs_per_lr_pixel"] for line in (mine, theirs))
+        return f"; it takes {ours:,} multiplications, {theirs['family']} {rivals:,}"
+    if control == "equal-receptive-field":
+        return f"; it sees {mine['receptive_field']} LR pixels across, {theirs['family']} {theirs['receptive_field']}"
+    return ""
 
 
 def about_plateau(lines: Sequence[Line], scale: int, settings: BudgetSettings) -> Sentence:
@@ -223,7 +244,7 @@ def about_rates(lines: Sequence[Line], scale: int) -> Sentence:
     verdict: Verdict = "does not hold" if edge else "holds"
     said = f"best at the edge of the grid, and perhaps better beyond it: {', '.join(edge)}; " if edge else ""
     tried = ", ".join(f"{rate:g}" for rate in grid)
-    text = f"{claim}{ending(verdict)} {said}tried were {tried}."
+    text = f"{claim}{ending(verdict)} {said}tried were {tried}; {' and '.join(ONE_LAYER)} share the best of their mean."
     return Sentence("rates", scale, "rate", None, verdict, text)
 
 

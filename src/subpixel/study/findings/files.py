@@ -14,6 +14,7 @@ from subpixel.study.findings.initialisation import about_starts
 from subpixel.study.findings.mixing import with_those_of
 from subpixel.study.findings.power import about_power
 from subpixel.study.findings.rules import RULES
+from subpixel.study.findings.short import in_short
 from subpixel.study.findings.speed import about_speed
 from subpixel.study.results import ResultFile
 from subpixel.study.settings import BudgetSettings
@@ -45,6 +46,7 @@ def write_findings_of(folder: Path, scales: Sequence[int], asked: BudgetSettings
             *about_speed(layers),
         ]
         found["sentences"] += [asdict(sentence) for sentence in others]
+        found["short"] = in_short(runs, scales, asked, times)
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(

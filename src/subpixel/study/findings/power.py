@@ -72,25 +72,34 @@ def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
         verdict = "does not hold"
     elif ours < theirs / FAR:
         verdict = "holds"
+    floor = _floor(lines, best, ours, theirs)
     runs = ", ".join(f"{family} {len(values)}" for family, values in fitted.items())
     text = (
         f"{claim}{ending(verdict)} {OURS} leaves {_share(ours)} of the teacher's power at most; {best}, the best of"
-        f" those that enlarge first, {_share(theirs)} at least.{_floor(lines, best)} Runs: {runs}; {steps:,} steps of"
+        f" those that enlarge first, {_share(theirs)} at least.{floor} Runs: {runs}; {steps:,} steps of"
         f" {'one thread' if threads == 1 else f'{threads} threads'}, a budget of {budget} maps; one learning rate,"
         f" {rate:g}, for every student, not searched for."
     )
     return Sentence("power", scale, "converse", None, verdict, text)
 
 
-def _floor(lines: Sequence[Line], family: str) -> str:
-    """What a family's receptive field keeps out of reach, where that is anything."""
+def _floor(lines: Sequence[Line], family: str, ours: float, theirs: float) -> str:
+    """What a family's receptive field keeps out of reach, where that is anything, and what is left above it."""
     known = [line for line in lines if line["student"] == family and line["floor"]]
     if not known:
         return ""
     errors = [line["floor_error"] for line in known if line.get("floor_error") is not None]
     error = f"standard error {max(errors):.2%}" if errors else "standard error not recorded"
     floor = known[0]["floor"]
-    return f" {floor:.2%} of the teacher's power (an estimate, {error}) lies outside {family}'s receptive field."
+    text = f" {floor:.2%} of the teacher's power (an estimate, {error}) lies outside {family}'s receptive field"
+    above = max(0.0, theirs - floor) / ours if ours > NOTHING else None
+    if above is None:
+        return f"{text}."
+    text += f"; above that {family} leaves {above:.2f} times what {OURS} leaves"
+    by_window = theirs > FAR * ours and above < FAR
+    return text + (
+        f", less than the {FAR} that the rule asks for: it holds by the receptive field." if by_window else "."
+    )
 
 
 LEAST_SEEDS = 2

@@ -15,7 +15,8 @@ _PAIRED = (
 )
 RULES = {
     "budget": f"{_PAIRED} A family none of whose runs stayed finite is beaten. At equal time a family's network is the"
-    f" widest that takes no more than {SLACK:g} of the budget's time; each sentence says what it takes.",
+    f" widest of equal width in every layer that takes no more than {SLACK:g} of the budget's time; each sentence says"
+    " what it takes. One that is a map wider in some layers may fit, too, and a lead over it may be smaller.",
     "causes": _PAIRED,
     "plateau": "Holds if neither of the two families that were run for longer gains over "
     f"{LEVEL_GAIN:g} dB by it; without both it is undecided. The last quarter of a run decides nothing: the rate falls "
@@ -23,8 +24,9 @@ RULES = {
     "rates": "Holds if no family's best learning rate is the smallest or the largest that was tried; no test is asked.",
     "power": "Lifting holds if no value of any network differs. That HR networks cannot fit holds if the best run of "
     f"theirs leaves over {FAR:g} times what the worst run of the LR network leaves; it does not hold the other way "
-    f"round, nor where the best of theirs leaves under {FITTED:.2%}. Two seeds of each family at least; "
-    "no interval and no test is asked.",
+    f"round, nor where the best of theirs leaves under {FITTED:.2%}. What is out of their receptive field's reach "
+    "counts: each sentence says what is left above it. Two seeds of each family at least; no interval and no test is "
+    "asked.",
     "initialisation": f"A checkerboard at the start is an index over {NO_CHECKERBOARD:.5f}, in every run. Smaller "
     "after training holds if the 95 % interval of the difference over seeds says so, without a test over pictures; a "
     f"lower error if that interval and a paired test over pictures (p < {LEVEL:g}) both do.",

@@ -48,7 +48,11 @@ def read_results(folder: Path) -> Results:
         raise InputError(f"{folder} is no folder of result files: name one that `subpixel study` wrote to with -o")
     parts = {name: list(read_lines(folder / f"{name}.jsonl")[0].values()) for name in FILES}
     drawn = _drawn([*parts["budget"], *parts["initialisation"]], folder)
-    return Results(**parts, findings=_findings(folder / "findings.json"), drawn=drawn)
+    findings = _findings(folder / "findings.json")
+    # A line that the findings count as missing is outdated: of a rate or a network that the plan has no more.
+    outdated = set(findings["missing"]) if findings else set()
+    parts["budget"] = [line for line in parts["budget"] if line.get("key") not in outdated]
+    return Results(**parts, findings=findings, drawn=drawn)
 
 
 def _drawn(lines: list[Line], folder: Path) -> frozenset[str]:

@@ -87,7 +87,12 @@ def _in_short(findings: dict[str, Any]) -> str:
         less = [f"{value:+.2f}" for value in (min(leads.values()), max(leads.values()))] if leads else []
         lead = f"; its lead over the best of those: {' to '.join(dict.fromkeys(less))} dB" if less else ""
         items.append(f"<li><b>{escape(_MATCHINGS.get(matching, matching))}</b>: {counted(here)}{lead}</li>")
-    return f"<p>{BEATS}; over all scales and budgets:</p><ul>{''.join(items)}</ul>" if items else ""
+    if not items:
+        return ""
+    short: dict[str, str] = findings.get("short") or {}
+    items += [f"<li>{escape(short[name])}</li>" for name in ("weights", "window", "caveats") if name in short]
+    lead = f"{BEATS}; over all scales and budgets, with what explains it and what to beware of:"
+    return f"<p>{lead}</p><ul>{''.join(items)}</ul>"
 
 
 def _matrix(sentences: list[dict[str, Any]], caption: str) -> str:

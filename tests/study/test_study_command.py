@@ -64,6 +64,20 @@ def test_lifting_from_the_command(tmp_path, monkeypatch):
     assert len(ResultFile(tmp_path / "power.jsonl")) == 6 + 12
 
 
+def test_speed_goes_on_where_the_whole_study_has_been(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from subpixel.study import speed
+
+    monkeypatch.setattr(speed, "grid", lambda quick: [])
+    ms = {"transposed": 1.0, "zero-insertion": 1.0, "lr-shuffle": 1.0, "upscale-convolve": 1.0}
+    line = {"key": "a", "runtime": "torch", "pass": "forward", "stride": 2, "ms": ms, "threads": 1}
+    for options, rounds in ((("--quick",), 3), ((), 7), (("--quick", "--rounds", "5"), 5)):
+        (tmp_path / "speed.jsonl").write_text(json.dumps({**line, "rounds": rounds}) + "\n")
+        done = run("speed", *options, "-o", str(tmp_path))
+        assert done.exit_code == 0, done.exception
+    assert "not 3" in str(run("speed", "--quick", "-o", str(tmp_path)).exception)
+
+
 def test_findings_of_a_folder_that_is_not_there_are_refused(tmp_path):
     done = run("findings", "-o", str(tmp_path / "misspelt"))
     assert isinstance(done.exception, InputError)

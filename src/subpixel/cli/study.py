@@ -191,18 +191,19 @@ def initialisation(output: Path, scales: tuple[int, ...], quick: bool, as_json: 
 
 @study.command(short_help="What the three forms of a layer cost.")
 @output_option
-@click.option("--rounds", type=click.IntRange(1), metavar="N", default=7, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), metavar="N", help="Of each measurement.  [default: 7; --quick: 3]")
 @quick_option
 @threads_option
 @json_option
-def speed(output: Path, rounds: int, quick: bool, threads: int, as_json: bool) -> None:
+def speed(output: Path, rounds: int | None, quick: bool, threads: int, as_json: bool) -> None:
     """Time the three forms over kernel, stride, maps and size, on each runtime and in training, in turns.
 
     The results are lines of speed.jsonl in the output folder; the same command goes on where it was stopped.
     """
     needs_torch()
-    from subpixel.study.speed import grid, study_speed
+    from subpixel.study.speed import QUICK_ROUNDS, ROUNDS, grid, study_speed
 
+    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     lines = study_speed(output, points=grid(quick), threads=threads, rounds=rounds, shown=on_stderr)
     _print({"lines": lines}, as_json, f"{len(lines):,} layers")
 

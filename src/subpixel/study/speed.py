@@ -40,6 +40,8 @@ RIVAL = "upscale-convolve"
 PLACES = (("onnxruntime", "forward"), ("openvino", "forward"), ("torch", "forward"), ("torch", "training"))
 """(runtime, pass)."""
 
+ROUNDS, QUICK_ROUNDS = 7, 3
+
 MOST_MACS = 4e9
 """Layers of which zero insertion multiplies more are left out."""
 LEAST_SECONDS = 2e-3
@@ -103,7 +105,7 @@ def study_speed(
     points: Sequence[Point] | None = None,
     places: Sequence[tuple[str, str]] = PLACES,
     threads: int = 1,
-    rounds: int = 7,
+    rounds: int = ROUNDS,
     shown: Callable[[str], None] = lambda line: None,
 ) -> list[Line]:
     """Time what `output`/speed.jsonl lacks; runtimes that are not installed are left out.
@@ -123,7 +125,7 @@ def study_speed(
     refuse_others(results, {"rounds": rounds}, results.path)
     missing = [
         (point, runtime, what)
-        for point in points or grid()
+        for point in (grid() if points is None else points)
         for runtime, what in places
         if point.key(runtime, what, threads) not in results and installed(runtime)
     ]

@@ -66,7 +66,8 @@ def study_everything(
     equal_time.study_equal_time(output, **timing)  # first: another machine than the file's is refused before the work
     equal_time.time_equal_macs(output, **timing)
     power.study_power(output, scales=scales, settings=power.QUICK if quick else None, threads=threads, shown=shown)
-    speed.study_speed(output, points=speed.grid(quick), threads=threads, rounds=3 if quick else 7, shown=shown)
+    rounds = speed.QUICK_ROUNDS if quick else speed.ROUNDS
+    speed.study_speed(output, points=speed.grid(quick), threads=threads, rounds=rounds, shown=shown)
     given: dict[str, Any] = {"pictures": pictures, "held_out": held_out, "threads": threads, "shown": shown}
     given["drawn"] = drawn
     starts = settings if quick else initialisation.FULL

@@ -6,7 +6,7 @@ from subpixel.study.comparing import Verdict
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.glossary import AT_HR
 from subpixel.study.lines import Line
-from subpixel.study.power import PowerSettings
+from subpixel.study.pooling import FittedBy
 
 OURS = "shuffle-last"
 
@@ -19,9 +19,9 @@ def about_power(lines: Sequence[Line], scales: Sequence[int]) -> list[Sentence]:
         sentences.append(_lifting([line for line in here if line["kind"] == "lifting"], scale))
         converse = [line for line in here if line["kind"] == "converse"]
         # Students of another budget, of other steps or threads stand in a sentence of their own.
-        cases = dict.fromkeys((line["teacher"], *_recipe(line)) for line in converse)
+        cases = dict.fromkeys((line["teacher"], FittedBy.of(line)) for line in converse)
         sentences += [
-            _converse([line for line in converse if (line["teacher"], *_recipe(line)) == case], scale, case[0])
+            _converse([line for line in converse if (line["teacher"], FittedBy.of(line)) == case], scale, case[0])
             for case in cases
         ]
         if not converse:
@@ -41,20 +41,10 @@ def _lifting(lines: Sequence[Line], scale: int) -> Sentence:
     return Sentence("power", scale, "lifting", None, verdict, text)
 
 
-def _recipe(line: Line) -> tuple[int, int, float, int]:
-    """Budget, steps, learning rate and threads; what the first lines do not record was the same for all of them."""
-    return (
-        line["budget"],
-        line.get("steps", UNRECORDED.steps),
-        line.get("learning_rate", UNRECORDED.learning_rate),
-        line.get("threads", 1),
-    )
-
-
 def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
     """Holds for a teacher if every LR run leaves less than half of what any run of an HR family leaves; as everywhere,
     a family of fewer than two seeds is missing."""
-    budget, steps, rate, threads = _recipe(lines[0])
+    recipe = FittedBy.of(lines[0])
     claim = f"×{scale}, teacher {teacher}: HR networks of equal budget cannot fit what the LR network fits"
     left = {
         family: {line["seed"]: line["residual"] for line in lines if line["student"] == family}
@@ -76,9 +66,8 @@ def _converse(lines: Sequence[Line], scale: int, teacher: str) -> Sentence:
     runs = ", ".join(f"{family} {len(values)}" for family, values in fitted.items())
     text = (
         f"{claim}{ending(verdict)} {OURS} leaves {_share(ours)} of the teacher's power at most; {best}, the best of"
-        f" those that enlarge first, {_share(theirs)} at least.{floor} Runs: {runs}; {steps:,} steps of"
-        f" {'one thread' if threads == 1 else f'{threads} threads'}, a budget of {budget} maps; one learning rate,"
-        f" {rate:g}, for every student, not searched for."
+        f" those that enlarge first, {_share(theirs)} at least.{floor} Runs: {runs}; {recipe.said()}; one"
+        f" learning rate, {recipe.learning_rate:g}, for every student, not searched for."
     )
     return Sentence("power", scale, "converse", None, verdict, text)
 
@@ -103,7 +92,6 @@ def _floor(lines: Sequence[Line], family: str, ours: float, theirs: float) -> st
 
 
 LEAST_SEEDS = 2
-UNRECORDED = PowerSettings()
 FAR = 2
 """How many times more one must leave than the other."""
 NOTHING = 1e-4

@@ -7,6 +7,7 @@ from statistics import median
 from subpixel.study.comparing import Verdict
 from subpixel.study.findings.sentence import Sentence, ending
 from subpixel.study.lines import Line
+from subpixel.study.pooling import TimedAt
 
 NEAR = 0.8
 """Part of a claimed factor that the median must reach for the claim to hold."""
@@ -19,11 +20,10 @@ def about_speed(lines: Sequence[Line]) -> list[Sentence]:
     """
     sentences = []
     processors = {line.get("processor") for line in lines}
-    for place in dict.fromkeys(map(_place, lines)):
-        runtime, what, threads, rounds, processor = place
-        here = [line for line in lines if _place(line) == place]
-        on = f", {processor or 'a processor that is not recorded'}" if len(processors) > 1 else ""
-        how = f"{threads} thread{'s' * (threads != 1)}, {rounds} rounds{on}"
+    for place in dict.fromkeys(map(TimedAt.of, lines)):
+        runtime, what = place.runtime, place.what
+        here = [line for line in lines if TimedAt.of(line) == place]
+        how = place.said(processor=len(processors) > 1)
         for stride in sorted({line["stride"] for line in here}):
             mine = [line["ms"] for line in here if line["stride"] == stride]
             where = f"×{stride}, {runtime}, {what}, {how}"
@@ -40,11 +40,6 @@ def about_speed(lines: Sequence[Line]) -> list[Sentence]:
             rival = [ms["upscale-convolve"] / ms["lr-shuffle"] for ms in mine]
             sentences.append(_factor(spot, claim, rival, stride**2))
     return sentences
-
-
-def _place(line: Line) -> tuple[str, str, int, int, str | None]:
-    """What must be the same for two layers to stand in one sentence."""
-    return line["runtime"], line["pass"], line["threads"], line["rounds"], line.get("processor")
 
 
 def _factor(spot: tuple[int, str, str], claim: str, ratios: Sequence[float], claimed: float) -> Sentence:

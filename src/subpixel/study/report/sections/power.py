@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from html import escape
 from itertools import groupby
 from statistics import median
 from typing import Any
 
+from subpixel.study.pooling import FittedBy
 from subpixel.study.report.drawing import Drawing
 from subpixel.study.report.families import DASHED, in_order, style_of
 from subpixel.study.report.markup import counted, details, figure, paragraphs, table
@@ -89,10 +91,12 @@ def _converse(lines: list[dict[str, Any]], sentences: list[dict[str, Any]]) -> l
     shown = [Series(name, style_of(name), dashed=name in DASHED, signs=False) for name in names]
     drawings: list[Drawing] = []
     body = []
-    cases = dict.fromkeys((line["scale"], line["teacher"]) for line in lines)
-    for number, (scale, teacher) in enumerate(cases, 1):
-        mine = [line for line in lines if (line["scale"], line["teacher"]) == (scale, teacher)]
-        title = f"×{scale}, fitting the teacher “{teacher}”"
+    cases = dict.fromkeys(map(_case, lines))
+    alike = Counter((scale, teacher) for scale, teacher, _ in cases)
+    for number, (scale, teacher, fitted) in enumerate(cases, 1):
+        mine = [line for line in lines if _case(line) == (scale, teacher, fitted)]
+        how = f", {fitted.said()}, learning rate {fitted.learning_rate:g}" if alike[scale, teacher] > 1 else ""
+        title = f"×{scale}, fitting the teacher “{teacher}”{how}"
         series, said = [], []
         for one in shown:
             runs = [line for line in mine if line["student"] == one.name]
@@ -102,7 +106,7 @@ def _converse(lines: list[dict[str, Any]], sentences: list[dict[str, Any]]) -> l
                 series.append(replace(one, points=points))
                 said.append(f"{one.name} is left with {_residual(median(left))}")
             if runs:
-                body.append((f"×{scale}, {teacher}", one.name, *_left(runs, left)))
+                body.append((f"×{scale}, {teacher}{how}", one.name, *_left(runs, left)))
         if series:
             text = f"{'; '.join(said)}."
             labels = ("optimiser steps", "residual, logarithmic")
@@ -121,6 +125,11 @@ def _converse(lines: list[dict[str, Any]], sentences: list[dict[str, Any]]) -> l
     shown_rows = table("What is left at the end", head, body, numbers=range(2, 8), names=2)
     parts.append(shown_rows if len(body) <= 12 else details("What is left at the end, for every student", shown_rows))
     return parts
+
+
+def _case(line: dict[str, Any]) -> tuple[int, str, FittedBy]:
+    """What the findings keep apart."""
+    return line["scale"], line["teacher"], FittedBy.of(line)
 
 
 def _left(runs: list[dict[str, Any]], left: list[float]) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import log2
 from statistics import median
 from typing import Any
 
+from subpixel.study.pooling import TimedAt
 from subpixel.study.report.drawing import Drawing
 from subpixel.study.report.families import FORMS
 from subpixel.study.report.markup import details, figure, paragraphs, table
@@ -29,16 +31,26 @@ def speed(results: Results) -> str:
         ),
         '<div class="figures">',
     ]
-    for runtime, way in dict.fromkeys((line["runtime"], line["pass"]) for line in lines):
-        mine = [line for line in lines if (line["runtime"], line["pass"]) == (runtime, way)]
-        parts.append(figure(_map(mine, runtime, way)))
+    for number, (place, how) in enumerate(_places(lines).items(), 1):
+        mine = [line for line in lines if TimedAt.of(line) == place]
+        parts.append(figure(_map(mine, place, how, number)))
     parts.append("</div>")
     parts.append(_claims(lines))
     parts.append(details("Every measurement", _all(lines)))
     return "".join(parts)
 
 
-def _map(lines: list[dict[str, Any]], runtime: str, way: str) -> Drawing:
+def _places(lines: list[dict[str, Any]]) -> dict[TimedAt, str]:
+    """Each with what tells it from others of the same runtime and pass: what the findings keep apart is not pooled."""
+    places = dict.fromkeys(map(TimedAt.of, lines))
+    several = len({place.processor for place in places}) > 1
+    counts = Counter((place.runtime, place.what) for place in places)
+    return {
+        place: f", {place.said(processor=several)}" if counts[place.runtime, place.what] > 1 else "" for place in places
+    }
+
+
+def _map(lines: list[dict[str, Any]], place: TimedAt, how: str, number: int) -> Drawing:
     rows = list(dict.fromkeys(_row(line) for line in sorted(lines, key=lambda x: (x["stride"], x["kernel"]))))
     order = sorted(lines, key=lambda x: (x["inputs"], x["outputs"], x["size"]))
     columns = list(dict.fromkeys(_column(line) for line in order))
@@ -51,10 +63,10 @@ def _map(lines: list[dict[str, Any]], runtime: str, way: str) -> Drawing:
         ratio = line["ms"][by_time[1]] / line["ms"][by_time[0]]
         cells[_row(line), _column(line)] = (names.index(by_time[0]), f"{ratio:.1f}")
     said = ", ".join(f"{FORMS[name][1]} in {count}" for name, count in won.items())
-    what = "forward and backward" if way == "training" else "forward"
+    what = "forward and backward" if place.what == "training" else "forward"
     return winners(
-        f"speed-{runtime}-{way}",
-        f"{runtime}, {what}: the fastest form of {len(lines)} layers",
+        f"speed-{place.runtime}-{place.what}" + (f"-{number}" if how else ""),
+        f"{place.runtime}, {what}{how}: the fastest form of {len(lines)} layers",
         f"Fastest is: {said} of {len(lines)} layers.",
         *(rows, columns, cells, [letter for letter, _ in FORMS.values()]),
     )
@@ -70,16 +82,18 @@ def _column(line: dict[str, Any]) -> str:
 
 def _claims(lines: list[dict[str, Any]]) -> str:
     body = []
-    for runtime, way, r in sorted({(line["runtime"], line["pass"], line["stride"]) for line in lines}):
-        mine = [x["ms"] for x in lines if (x["runtime"], x["pass"], x["stride"]) == (runtime, way, r)]
+    places = _places(lines)
+    rows = {(TimedAt.of(line), line["stride"]) for line in lines}
+    for place, r in sorted(rows, key=lambda row: (row[0].runtime, row[0].what, places[row[0]], row[1])):
+        mine = [x["ms"] for x in lines if (TimedAt.of(x), x["stride"]) == (place, r)]
         against = [ms["transposed"] / ms["lr-shuffle"] for ms in mine]
         first = [ms["upscale-convolve"] / ms["lr-shuffle"] for ms in mine if ms.get("upscale-convolve")]
         body.append(
             (
-                f"{runtime}, {way}, r = {r}",
+                f"{place.runtime}, {place.what}{places[place]}, r = {r}",
                 len(mine),
                 f"{median(against):.2f} ({min(against):.2f} to {max(against):.2f})",
-                f"{log2(r * r):.2f}" if way == "training" else "–",
+                f"{log2(r * r):.2f}" if place.what == "training" else "–",
                 f"{median(first):.2f} ({min(first):.2f} to {max(first):.2f})" if first else "–",
                 r * r,
             )

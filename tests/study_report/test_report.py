@@ -65,7 +65,7 @@ def test_circumstances_are_on_it(folder, tmp_path):
     line = lines_of(folder, "budget")[0]
     assert line["processor"] in text
     assert f"torch {line['versions']['torch']}" in text
-    assert "subpixel study budget" in text
+    assert "subpixel study budget -o FOLDER --scale 3 --pictures-folder PICTURES" in text
     assert "<b>Seeds</b>: 0; 1; 2" in text
     assert "<b>Wall time</b>" in text
 

@@ -7,14 +7,7 @@ from typing import Any
 
 from subpixel.study.report.markup import made, paragraphs
 from subpixel.study.report.results import Results
-
-COMMANDS = {
-    "budget": "subpixel study budget -o FOLDER --pictures-folder PICTURES --benchmark SET",
-    "equal_time": "subpixel study equal-time -o FOLDER",
-    "power": "subpixel study power -o FOLDER",
-    "initialisation": "subpixel study initialisation -o FOLDER --pictures-folder PICTURES --benchmark SET",
-    "speed": "subpixel study speed -o FOLDER",
-}
+from subpixel.study.report.sections.commands import FILL_IN, PARTS, command
 
 
 def circumstances(results: Results) -> str:
@@ -23,14 +16,15 @@ def circumstances(results: Results) -> str:
         '<h2 id="how">How it was obtained</h2>',
         paragraphs(
             "One command repeats everything and goes on where it was interrupted: subpixel study. This page is made "
-            "from the result files by a program; no number in it was typed.",
+            "from the result files by a program; no number in it was typed. In the commands below something is to be "
+            f"filled in: {FILL_IN}",
             _apart([line for line in (*results.budget, *results.initialisation) if line.get("psnr")]),
         ),
     ]
-    for name, command in COMMANDS.items():
+    for name in PARTS:
         lines = getattr(results, name)
         if lines:
-            parts.append(f"<h3>{name}.jsonl</h3>{made(_rows(lines, command))}")
+            parts.append(f"<h3>{name}.jsonl</h3>{made(_rows(lines, command(name, lines)))}")
     return "".join(parts)
 
 
@@ -47,14 +41,14 @@ def _apart(judged: list[dict[str, Any]]) -> str:
     )
 
 
-def _rows(lines: list[dict[str, Any]], command: str) -> list[tuple[str, str]]:
+def _rows(lines: list[dict[str, Any]], repeated_by: str) -> list[tuple[str, str]]:
     wall = sum(line.get("wall_seconds") or 0 for line in lines)
     processor = sum(line.get("cpu_seconds") or 0 for line in lines)
     dates = sorted(line["date"] for line in lines if line.get("date"))
     versions = _each(", ".join(f"{k} {v}" for k, v in (line.get("versions") or {}).items()) for line in lines)
     recipes = _each(", ".join(f"{k} {v}" for k, v in (line.get("recipe") or {}).items()) for line in lines)
     return [
-        ("Command", command),
+        ("Command", repeated_by),
         ("Results", f"{len(lines)} lines"),
         ("Seeds", _each(line.get("seed") for line in lines)),
         ("Recipe", recipes),

@@ -60,7 +60,7 @@ ZOO: dict[str, ModelDescriptor] = {
     ),
     "nano": _network(nano, (2, 3, 4), "Six 3x3 layers of 8 maps at LR, the input added before the shuffle.", OURS),
     "small": _network(small, (2, 3, 4), "Six 3x3 layers of 16 maps at LR, the input added before the shuffle.", OURS),
-    "medium": _network(medium, (), "Ten 3x3 layers of 32 maps at LR, the input added before the shuffle.", OURS),
+    "medium": _network(medium, (2, 3, 4), "Ten 3x3 layers of 32 maps at LR, the input added before the shuffle.", OURS),
     "large": _network(large, (), "Sixteen 3x3 layers of 64 maps at LR, the input added before the shuffle.", OURS),
     "espcn": _network(
         espcn, (2, 3, 4), "Three convolutions (5-3-3, 64-32-r² maps, ReLU) and one periodic shuffling.", ESPCN_PAPER

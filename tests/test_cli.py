@@ -392,10 +392,12 @@ def test_the_models_table_shows_every_figure():
         "GMAC: 10⁹ multiplications for 1920×1080 pixels; field: LR pixels that one reads.",
         "PSNR and SSIM of Y under the protocol papers; * its paper's figure.",
     ]
-    weights[0]["ms"], weights[1]["ms"] = 12.34, None
+    weights[0] |= {"ms": 12.34, "runtime": "openvino", "precision": "int8"}
+    weights[1] |= {"ms": None, "runtime": None, "precision": None}
     timed = models_table([row]).splitlines()
     assert timed[3].endswith("    SSIM      ms")
     assert timed[4].endswith("   0.9000    12.3")
+    assert timed[7] == "  timed on openvino, int8: ×2"
     assert max(map(len, timed)) <= 80
 
 
@@ -406,12 +408,13 @@ def test_models_of_weight_files_and_their_times(subpixel, tmp_path):
     done = subpixel("models", "mine.safetensors", "--time", "--threads", 1, "--json")
     assert done.code == 0
     (row,) = done.json["models"]
-    assert (row["name"], row["scales"]) == ("mine.safetensors", [4])
+    assert (row["name"], row["network"], row["scales"]) == ("mine.safetensors", "nano", [4])
     (weights,) = row["weights"]
     assert (weights["parameters"], weights["macs_1080p"]) == (3_589, 457_228_800)
     assert weights["ms"] > 0
     assert weights["runtime"] in ("onnxruntime", "openvino")
     assert subpixel("models", "none.safetensors").code == 1
+    assert "is a folder" in subpixel("models", tmp_path).err
     assert subpixel("models", "--threads", 2).code == 2
 
 

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from safetensors.numpy import save_file
 
+from subpixel.cli.tables import models_table
 from subpixel.errors import InputError, UsageError
 from subpixel.evaluate import evaluate
 from subpixel.models import ZOO, build, load, read_weights, table, table_of
@@ -326,6 +327,9 @@ def test_truncated_weight_files(tmp_path, share):
         read_weights(path)
 
 
+FIGURE = {"set": "Set5", "protocol": "papers: x2", "psnr": 30.0, "ssim": 0.9, "bf16_psnr": 30.0}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -340,6 +344,16 @@ def test_truncated_weight_files(tmp_path, share):
         ({"weights": {"conv1.bias": np.zeros(3, np.float32)}}, "no float32 'conv1.bias' of shape"),
         ({"weights": {"conv1.bias": np.zeros(64)}}, "no float32 'conv1.bias' of shape"),
         ({"weights": {"conv1.bias": np.full(64, np.nan, np.float32)}}, "no numbers"),
+        ({"figures": [3]}, "figures that are none"),
+        ({"figures": 7}, "figures that are none"),
+        ({"figures": [{"bf16_psnr": 30.0}]}, "figures that are none"),
+        ({"figures": [FIGURE | {"psnr": "30"}]}, "figures that are none"),
+        ({"figures": [FIGURE | {"int8_psnr": [30.0]}]}, "figures that are none"),
+        ({"figures": [FIGURE | {"ssim": float("nan")}]}, "figures that are none"),
+        ({"figures": [FIGURE | {"set": ["Set5"]}]}, "figures that are none"),
+        ({"pictures": ["a.png"]}, "without names and licences"),
+        ({"pictures": "a.png"}, "without names and licences"),
+        ({"pictures": [{"name": "a.png", "licence": None}]}, "without names and licences"),
     ],
 )
 def test_hostile_weight_files(tmp_path, changes, message):
@@ -348,10 +362,22 @@ def test_hostile_weight_files(tmp_path, changes, message):
     assert "weights.safetensors" in str(caught.value)
 
 
+def test_figures_that_nobody_could_compute_are_shown_as_such(tmp_path):
+    figures = [FIGURE | {"psnr": None, "ssim": None}]
+    path = good_file(tmp_path, figures=figures, pictures=None, int8=None)
+    assert read_weights(path).close_precisions == ()
+    rows = table_of([path])
+    assert (rows[0]["name"], rows[0]["network"]) == ("weights.safetensors", "espcn")
+    (line,) = (line for line in models_table(rows).splitlines() if line.startswith("  ×2"))
+    assert line.split()[-2:] == ["-", "-"]
+    assert read_weights(good_file(tmp_path, figures=[FIGURE])).close_precisions == ("bf16",)
+    assert table_of([good_file(tmp_path, figures=None)])[0]["figures"] == []
+
+
 def test_strangers_files(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_weights(tmp_path / "nowhere.safetensors")
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="is a folder"):
         read_weights(tmp_path)
     path = tmp_path / "other.safetensors"
     save_file({"weight": np.zeros(3)}, path)

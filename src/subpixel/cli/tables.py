@@ -9,7 +9,7 @@ def models_table(rows: list[dict[str, Any]]) -> str:
     timed = any("ms" in weights for row in rows for weights in row["weights"])
     lines: list[str] = []
     for row in rows:
-        lines += ["", row["name"]]
+        lines += ["", f"{row['name']}: {row['network']}" if "network" in row else row["name"]]
         lines += [f"  {line}" for line in wrap(f"{row['description']} ({row['source']})", 78)]
         lines += [f"  {line}" for line in wrap(_trained_on(row), 78)]
         sets = list(dict.fromkeys([figure["set"] for figure in row["figures"]] or ["Set5", "Set14"]))
@@ -25,6 +25,7 @@ def models_table(rows: list[dict[str, Any]]) -> str:
             field = weights.get("receptive_field", "")
             ms = f"{weights['ms']:>8.1f}" if weights.get("ms") is not None else ""
             lines.append(f"  {f'×{scale}':<6}{facts}{field:>6}{cells}{ms}".rstrip())
+        lines += [f"  {line}" for line in wrap(_timed_on(row), 78)]
     protocols = {figure["protocol"].partition(":")[0] for row in rows for figure in row["figures"]}
     lines += ["", "GMAC: 10⁹ multiplications for 1920×1080 pixels; field: LR pixels that one reads."]
     if protocols:
@@ -45,11 +46,23 @@ def _trained_on(row: dict[str, Any]) -> str:
     return f"trained on {sum(licences.values())} pictures: {named}"
 
 
+def _timed_on(row: dict[str, Any]) -> str:
+    """Runtime and precision behind the times, with their scales."""
+    scales: dict[str, list[str]] = {}
+    for weights in row["weights"]:
+        if weights.get("ms") is not None:
+            scales.setdefault(f"{weights['runtime']}, {weights['precision']}", []).append(f"×{weights['scale']}")
+    parts = [f"{way}: {' '.join(of)}" for way, of in scales.items()]
+    return f"timed on {'; '.join(parts)}" if parts else ""
+
+
 def _quality(figures: list[dict[str, Any]], published: dict[str, float], scale: int, name: str) -> str:
     """PSNR and SSIM of one set in 18 columns; the paper's PSNR where there is no other."""
     for figure in figures:
         if (figure["scale"], figure["set"]) == (scale, name):
-            return f"{figure['psnr']:>9.2f} {figure['ssim']:>8.4f}"
+            psnr = "-" if figure["psnr"] is None else f"{figure['psnr']:.2f}"
+            ssim = "-" if figure["ssim"] is None else f"{figure['ssim']:.4f}"
+            return f"{psnr:>9} {ssim:>8}"
     return f"{published[name]:>9.2f}*{'':>8}" if name in published else f"{'':>18}"
 
 

@@ -59,6 +59,8 @@ def _header(file: Any) -> dict[str, Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
+        if path.is_dir():
+            raise InputError(f"weight file {path} is a folder: name a file in it")
         if not path.is_file():
             raise InputError(f"weight file {path} does not exist: check the name")
     except (OSError, ValueError) as error:  # a closed folder, too long a name

@@ -33,7 +33,7 @@ def table() -> list[dict[str, Any]]:
 
 
 def table_of(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """The same for weight files of `subpixel train`, a row a file.
+    """The same for weight files of `subpixel train`, a row a file: name is the file's, network the model's in the zoo.
 
     Raises:
         InputError: one that is missing, damaged, or no weight file.
@@ -41,8 +41,9 @@ def table_of(files: Sequence[Path]) -> list[dict[str, Any]]:
     rows = []
     for file in files:
         trained = read_weights(file)
-        row = _about(trained.name, ZOO[trained.name]) | {"name": file.name, "scales": [trained.scale]}
-        figures = [{"scale": trained.scale, **figure} for figure in trained.header.get("figures", [])]
+        about = _about(trained.name, ZOO[trained.name])
+        row = about | {"name": file.name, "network": trained.name, "scales": [trained.scale]}
+        figures = [figure | {"scale": trained.scale} for figure in trained.header.get("figures") or []]
         rows.append(row | {"weights": [network_facts(trained.network, file)], "figures": figures})
     return rows
 

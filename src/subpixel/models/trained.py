@@ -1,7 +1,6 @@
 """A network together with its weights and their story."""
 
 import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from subpixel.errors import InputError, UsageError
 from subpixel.models.files import Weights, read_tensors
+from subpixel.models.header import check_header
 from subpixel.models.network import Network
 from subpixel.models.zoo import MAX_SCALE, ZOO, build, describe
 
@@ -53,7 +53,7 @@ class TrainedNetwork:
         close = []
         for precision, may_cost in MAY_COST.items():
             key = f"{precision}_psnr"
-            losses = [f["psnr"] - f[key] for f in figures if isinstance(f.get(key), float)]
+            losses = [f["psnr"] - f[key] for f in figures if None not in (f["psnr"], f.get(key))]
             if figures and len(losses) == len(figures) and max(losses) < may_cost:
                 close.append(precision)
         return tuple(close)
@@ -118,23 +118,8 @@ def read_weights(path: str | Path) -> TrainedNetwork:
             raise InputError(f"{path} holds no float32 {name!r} of shape {shape}: the file is damaged")
         if not np.isfinite(tensors[name]).all():
             raise InputError(f"{path} holds values in {name!r} that are no numbers: train it anew")
-    if not _ranges_are_whole(header.get("int8")):
-        raise InputError(f"{path} states ranges for eight bits that are none: calibrate or train it anew")
+    check_header(path, header)
     return TrainedNetwork(network, {name: tensors[name] for name in network.parameters()}, header)
-
-
-def _ranges_are_whole(stated: object) -> bool:
-    """Nothing, or for each name two finite numbers in order."""
-    if stated is None:
-        return True
-    ranges = stated.get("ranges") if isinstance(stated, dict) else None
-    return isinstance(ranges, dict) and all(
-        isinstance(ends, list)
-        and len(ends) == 2
-        and all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
-        and ends[0] <= ends[1]
-        for ends in ranges.values()
-    )
 
 
 def _network_of(path: Path, stated: dict[str, Any]) -> Network:

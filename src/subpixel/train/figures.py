@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from subpixel.errors import MissingExtra, UsageError
+from subpixel.errors import InputError, MissingExtra, UsageError
 from subpixel.evaluate import PAPERS, evaluate
 from subpixel.models.files import read_tensors, write_tensors
 from subpixel.models.trained import read_weights
@@ -26,8 +26,18 @@ def write_figures(weights: Path, folders: Sequence[Path]) -> None:
 
 def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
     """PSNR in dB and SSIM under the papers' protocol, bicubic's beside them; in bf16 and int8 too, or None without the
-    means."""
+    means.
+
+    Raises:
+        InputError: a folder without pictures, or with one that cannot be evaluated: the rest are not the set.
+    """
     ours = evaluate(folder, weights, scale, protocol=PAPERS, runtime="onnxruntime", precision="f32")
+    if ours["failures"]:
+        count, first = len(ours["failures"]), ours["failures"][0]
+        raise InputError(
+            f"no figures of {folder}: {count} of its pictures cannot be evaluated, the first {first['name']}"
+            f" ({first['error']}); the weights in {weights} are whole"
+        )
     bicubic = evaluate(folder, "bicubic", scale, protocol=PAPERS)
 
     def lower(precision: str) -> float | None:
@@ -35,10 +45,11 @@ def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
             result = evaluate(folder, weights, scale, protocol=PAPERS, runtime="openvino", precision=precision)
         except (UsageError, MissingExtra):
             return None
-        return float(result["psnr"])
+        return None if result["psnr"] is None else float(result["psnr"])
 
     return {
-        "set": folder.name,
+        "set": folder.resolve().name,
+        "pictures": len(ours["images"]),
         "protocol": ours["protocol"],
         "psnr": ours["psnr"],
         "ssim": ours["ssim"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from subpixel.errors import MissingExtra, SubpixelError
+from subpixel.errors import MissingExtra, SubpixelError, UsageError
+from subpixel.media.atomic import write_atomically
 from subpixel.models import ZOO, build, load, read_weights
 from subpixel.models.network import Network, TransposedConvolution
 from subpixel.models.onnx_graph import onnx_graph
 from subpixel.models.published import PUBLISHED
 from subpixel.models.random_weights import random_weights
 from subpixel.models.trained import MAY_COST
+from subpixel.models.zoo import MAX_SCALE
 from subpixel.progress import track
 from subpixel.rewriting import rewrite
 from subpixel.runtime import Session, open_session
@@ -53,16 +56,26 @@ def bench_models(
         scale, size, threads, rounds; rows (name, parameters, gmacs: 10^9 multiplications a picture, receptive_field
         in LR pixels, psnr and psnr_by: "ours", "paper" or None, psnr_in: of lower precisions, set; ms: a way to
         its median); missing (name, reason).
+
+    Raises:
+        UsageError: a scale that no network has.
     """
     threads = threads or available_cores()
     x = np.random.default_rng(0).random((1, 1, size[1], size[0]), np.float32)
     networks: dict[str, Network] = {}
     missing: list[dict[str, str]] = []
     for name in (name for name, descriptor in ZOO.items() if descriptor.build):
-        network = build(name, scale)
+        try:
+            network = build(name, scale)
+        except UsageError as error:
+            if not 2 <= scale <= MAX_SCALE:  # of none of them
+                raise
+            missing.append({"name": name, "reason": str(error)})
+            continue
         gmacs = _gmacs(network, size)
         if gmacs > budget:
-            missing.append({"name": name, "reason": f"{gmacs:,.0f} GMAC a picture: not run"})
+            amount = f"{gmacs:,.0f}" if gmacs >= 10 else f"{gmacs:.2g}"
+            missing.append({"name": name, "reason": f"{amount} GMAC a picture: not run"})
         else:
             networks[name] = network
     sessions: dict[tuple[str, str], Session] = {}
@@ -180,18 +193,33 @@ def _psnr(name: str, scale: int) -> tuple[float | None, str | None, dict[str, fl
     return paper, None if paper is None else "paper", {}
 
 
-def plot(result: dict[str, Any], path: Path) -> None:
-    """PSNR against time, a panel a way, as a picture: filled points are shipped weights, open ones the papers' figures.
+def check_plot() -> None:
+    """Whether `plot` can draw, asked before the measuring.
 
     Raises:
         MissingExtra: Matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator, NullLocator
+        import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise MissingExtra("the plot needs Matplotlib: pip install 'subpixel[bench]'") from error
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """PSNR against time, a panel a way, as a picture: filled points are shipped weights, open ones the papers' figures.
+
+    Raises:
+        MissingExtra: Matplotlib is not installed.
+        UsageError: no network was timed.
+        OutputError: the file cannot be written.
+    """
+    check_plot()
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
     ways = [way for way in (f"{r}, {p}" for r, p in WAYS) if any(way in row["ms"] for row in result["rows"])]
+    if not ways:
+        raise UsageError(f"there is nothing to draw in {path}: no network was run; give a larger --budget")
     figure = Figure(figsize=(3.6 * len(ways), 3.8), layout="constrained")
     panels = figure.subplots(1, len(ways), sharex=True, sharey=True, squeeze=False)[0]
     drawn = [row for row in result["rows"] if row["psnr"] is not None]  # at some scales nobody has a figure
@@ -231,4 +259,6 @@ def plot(result: dict[str, Any], path: Path) -> None:
         f"×{result['scale']}, luma {w}×{h}, {result['threads']} threads; filled: weights that ship, open: papers",
         fontsize=9,
     )
-    figure.savefig(path, dpi=130)
+    drawing = BytesIO()
+    figure.savefig(drawing, dpi=130, format=path.suffix[1:].lower())
+    write_atomically(path, drawing.getvalue())

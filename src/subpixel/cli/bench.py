@@ -1,5 +1,6 @@
 """`subpixel bench` and `subpixel bench rewrite`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,18 @@ def models(
 
     Networks that come without weights are timed with random ones, and their PSNR is what their papers state.
     """
-    from subpixel.bench.zoo import bench_models
+    from subpixel.bench.zoo import bench_models, check_plot
     from subpixel.bench.zoo import plot as draw
+    from subpixel.media.atomic import place_for
 
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise UsageError(f"--plot {plot}: the picture is written as .png or .svg, so the name needs that ending")
-    result = bench_models(scale, size=_size(size), threads=threads, rounds=rounds, budget=budget)
     if plot is not None:
-        draw(result, plot)
+        check_plot()
+    with place_for(plot) if plot is not None else nullcontext():
+        result = bench_models(scale, size=_size(size), threads=threads, rounds=rounds, budget=budget)
+        if plot is not None:
+            draw(result, plot)
     if as_json:
         print_json(result)
     else:

@@ -78,4 +78,7 @@ def _findings(path: Path) -> dict[str, Any] | None:
         raise InputError(f"{path} is no result of a study: move that file away") from error
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no findings of a study: move that file away")
+    missing = found.get("missing")
+    if not isinstance(missing, list) or not all(isinstance(key, str) for key in missing):
+        raise InputError(f"{path} is not as this version writes them: `subpixel study findings` makes it anew")
     return found

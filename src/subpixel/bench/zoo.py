@@ -233,10 +233,19 @@ def plot(result: dict[str, Any], path: Path) -> None:
             psnr = row["psnr_in"].get(precision, row["psnr"])
             axes.plot(row["ms"][way], psnr, "o", color=colour, fillstyle="full" if ours else "none")
             at_the_right = row["ms"][way] > 0.3 * most
+            rewritten = row["name"].endswith(REWRITTEN)
+            # Names of networks of one PSNR, which would run into one another, stand in steps.
+            level = sum(
+                not rewritten
+                and other["psnr"] == row["psnr"]
+                and not other["name"].endswith(REWRITTEN)
+                and other["ms"][way] < row["ms"][way]
+                for other in rows
+            )
             axes.annotate(
                 row["name"],
                 (row["ms"][way], psnr),
-                xytext=(-6 if at_the_right else 6, 5 if row["name"].endswith(REWRITTEN) else -3),
+                xytext=(-6 if at_the_right else 6, 5 if rewritten else -3 - 10 * level),
                 textcoords="offset points",
                 ha="right" if at_the_right else "left",
                 fontsize=8,

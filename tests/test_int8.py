@@ -1,5 +1,8 @@
 """Eight bits: graphs that lose nothing where nothing is lost, equalising that changes no bit, refusals in words."""
 
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -171,3 +174,80 @@ class TestCalibration:
         network = build(name, 3)
         weights = {n: np.zeros(s, np.float32) for n, s in network.parameters().items()}
         assert calibrated(network, weights, pairs) == (weights, None)
+
+    @pytest.mark.parametrize("name", ["nano", "small"])
+    def test_ranges_are_those_of_onnxruntime_s_own_calibration(self, name, tmp_path, capsys):
+        """Which holds all maps at once; ours come of one crop at a time."""
+        pytest.importorskip("torch")
+        from onnxruntime.quantization import CalibrationMethod
+        from onnxruntime.quantization.calibrate import create_calibrator
+
+        from subpixel.train.calibrate import PERCENTILE, _inputs, _largest, _ranges
+
+        trained = load(name, 3)
+        crops = [RNG(seed).random((1, 1, 40, 40), np.float32) * (seed + 1) / 5 for seed in range(5)]
+        graph = onnx_graph(trained.network, trained.weights)
+        onnx.save(graph, tmp_path / "graph.onnx")
+        options = {"symmetric": False, "percentile": PERCENTILE, "num_bins": 4096}
+        calibrator = create_calibrator(
+            tmp_path / "graph.onnx",
+            ["Conv"],
+            augmented_model_path=str(tmp_path / "augmented.onnx"),
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options=options,
+        )
+        left = iter([{"lr": crop} for crop in crops] + [None])
+        calibrator.collect_data(type("Crops", (), {"get_next": lambda self: next(left)})())
+        theirs = calibrator.compute_data().data
+        ours = _ranges(graph, crops)
+        assert len(ours) == sum(isinstance(step, Convolution) for step in trained.network.steps) - 1
+        inputs = _inputs(graph)
+        for layer, ends in ours.items():
+            assert ends == tuple(float(end) for end in theirs[inputs[layer]].range_value)
+
+        from subpixel.train.calibrate import _maps
+
+        found = list(_maps(graph, crops))
+        for layer, largest in _largest(trained.network, trained.weights, crops).items():
+            together = np.stack([maps[layer] for maps in found], 1)
+            expected = np.quantile(np.abs(together.reshape(len(together), -1)), 0.9999, axis=1)
+            np.testing.assert_allclose(largest, expected, rtol=1e-6)
+
+    def test_each_picture_is_looked_at_once_and_they_are_spread(self, monkeypatch):
+        pytest.importorskip("torch")
+        from subpixel.train import calibrate
+        from subpixel.train.patches import Pair
+
+        def pair(name, side, picture=""):
+            return Pair(name, np.zeros((1, 1), np.uint8), RNG(0).random((side, side), np.float32), picture)
+
+        pairs = [part for n in range(10) for part in (pair(f"{n}", 20 + n), pair(f"{n} at half its size", 10, f"{n}"))]
+        network = build("nano", 2)
+        _, entry = calibrate.calibrated(network, random_weights(network), pairs)
+        assert entry["pictures"] == 6  # of at least the middle size, 24
+        monkeypatch.setattr(calibrate, "_PICTURES", 3)
+        sides = []
+        monkeypatch.setattr(calibrate, "_crop", lambda lr, side: sides.append(len(lr)) or lr[None, None, :side, :side])
+        _, entry = calibrate.calibrated(network, random_weights(network), pairs)
+        assert (entry["pictures"], sides) == (3, [24, 26, 29])
+
+    def test_calibrating_again_takes_the_figures_in_int8_out(self, pairs, tmp_path):
+        from subpixel.train.calibrate import write_ranges
+
+        tensors, header = read_tensors(WEIGHTS / "nano_x2.safetensors")
+        assert all("int8_psnr" in figure for figure in header["figures"])
+        write_tensors(tmp_path / "w.safetensors", tensors, header)
+        assert write_ranges(tmp_path / "w.safetensors", pairs)
+        figures = read_weights(tmp_path / "w.safetensors").header["figures"]
+        assert [figure["psnr"] for figure in figures] == [figure["psnr"] for figure in header["figures"]]
+        assert not any("int8_psnr" in figure for figure in figures)
+
+    @pytest.mark.parametrize("module", ["calibrate", "figures"])
+    @pytest.mark.parametrize("arguments", [[], ["w.safetensors"], ["nowhere", "nowhere.txt", "nowhere.safetensors"]])
+    def test_what_is_missing_is_one_sentence(self, module, arguments, tmp_path):
+        pytest.importorskip("torch")
+        command = [sys.executable, "-m", f"subpixel.train.{module}", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("subpixel: ")

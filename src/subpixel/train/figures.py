@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from subpixel.errors import InputError, MissingExtra, UsageError
+from subpixel.errors import InputError, MissingExtra, SubpixelError, UsageError
 from subpixel.evaluate import PAPERS, evaluate
 from subpixel.models.files import read_tensors, write_tensors
 from subpixel.models.trained import read_weights
@@ -60,5 +60,22 @@ def figure(weights: Path, scale: int, folder: Path) -> dict[str, object]:
     }
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Put the figures of the folders into the header of the weight file that is named first.
+
+    Raises:
+        UsageError: no file, or no folder: the figures that stand there would go for nothing.
+        InputError: as `write_figures`.
+    """
+    if len(arguments) < 2:
+        raise UsageError("usage: python -m subpixel.train.figures WEIGHTS.safetensors FOLDER...")
+    weights, *folders = map(Path, arguments)
+    write_figures(weights, folders)
+
+
 if __name__ == "__main__":
-    write_figures(Path(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]])
+    try:
+        main(sys.argv[1:])
+    except SubpixelError as error:
+        print(f"subpixel: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -130,8 +130,10 @@ def train(config: TrainConfig) -> TrainResult:
         "figures": [],
     }
     descent.finish()
+    write_tensors(config.output, module.weights(), header)  # calibration is on top: what was learnt is safe first
     weights, int8 = calibrated(network, module.weights(), data.learn)
-    write_tensors(config.output, weights, header | ({"int8": int8} if int8 else {}))
+    if int8 is not None:
+        write_tensors(config.output, weights, header | {"int8": int8})
     if config.figures:
         write_figures(config.output, config.figures)
     config.checkpoint.unlink(missing_ok=True)

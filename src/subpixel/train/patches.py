@@ -12,11 +12,15 @@ from subpixel.evaluate.pictures import to_bytes
 
 @dataclass(frozen=True)
 class Pair:
-    """One picture: HR luma, uint8 [rH, rW], and its unrounded LR luma in 0..1, float32 [H, W]."""
+    """One picture: HR luma, uint8 [rH, rW], and its unrounded LR luma in 0..1, float32 [H, W].
+
+    `picture` is the name of the picture of which this is a smaller size; "" for the picture itself.
+    """
 
     name: str
     hr: NDArray[np.uint8]
     lr: NDArray[np.float32]
+    picture: str = ""
 
 
 def make_pair(name: str, y: NDArray[np.float64], scale: int) -> Pair:

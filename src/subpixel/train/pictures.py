@@ -1,6 +1,6 @@
 """Finds and reads the training pictures; names the ones it leaves out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -117,4 +117,4 @@ def _pair(name: str, y: NDArray[np.float64], size: float, scale: int) -> Pair:
         return make_pair(name, y, scale)
     # The name goes into the digest that resumed runs and the study's results are held to.
     part = "half its size" if size == 0.5 else f"{size:g} of its size"
-    return make_pair(f"{name} at {part}", imresize(y, size), scale)
+    return replace(make_pair(f"{name} at {part}", imresize(y, size), scale), picture=name)

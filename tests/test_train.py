@@ -18,6 +18,7 @@ from subpixel.models import ZOO, build, read_weights
 from subpixel.models.espcn import espcn
 from subpixel.models.family import small
 from subpixel.models.files import read_tensors, write_tensors
+from subpixel.models.network import TransposedConvolution
 from subpixel.models.references import fsrcnn, recursive
 from subpixel.train import TrainConfig
 from subpixel.train.patches import PatchSampler, make_pair
@@ -25,7 +26,9 @@ from subpixel.train.patches import PatchSampler, make_pair
 torch = pytest.importorskip("torch")
 
 from subpixel.models.module import NetworkModule  # noqa: E402
+from subpixel.train.branches import BranchedModule  # noqa: E402
 from subpixel.train.descent import loss_of  # noqa: E402
+from subpixel.train.initial import load_initial  # noqa: E402
 from subpixel.train.initialise import initialise  # noqa: E402
 from subpixel.train.loop import TrainingDiverged, train  # noqa: E402
 from subpixel.train.pictures import read_training_set  # noqa: E402
@@ -212,6 +215,108 @@ def test_a_learning_rate_far_too_high_diverges(config):
         train(replace(config, learning_rate=1e30, checkpoint_every=100))
 
 
+@pytest.mark.parametrize("held_out", [("b.png",), ()])
+@pytest.mark.parametrize("model", ["fsrcnn-s", "nano"])
+def test_a_run_whose_last_update_is_no_good_does_not_end_well(config, model, held_out):
+    """Both losses are finite: each is of the weights before its update."""
+    config = replace(config, model=model, steps=2, learning_rate=1e30, warm_up=0, held_out=held_out, checkpoint_every=1)
+    with pytest.raises(TrainingDiverged, match=r"at step 2; .* lower the learning rate"):
+        train(config)
+    assert not config.output.exists()
+    found, header = read_tensors(config.checkpoint)
+    assert header["step"] == 1  # SOAP's first step changes no weight
+    assert all(np.isfinite(value).all() for value in found.values())
+
+
+def test_a_score_that_is_no_number_leaves_the_checkpoint(config, monkeypatch):
+    interrupted(config, monkeypatch, 6)
+    kept = config.checkpoint.read_bytes()
+    monkeypatch.setattr("subpixel.train.loop.held_out_psnr", lambda *_: float("nan"))
+    with pytest.raises(TrainingDiverged, match=r"score became nan at step 8; .*--initial .*checkpoint\.safetensors"):
+        train(replace(config, resume=True))
+    assert config.checkpoint.read_bytes() == kept
+
+
+@pytest.mark.parametrize("branches", [0, 2])
+def test_a_checkpoint_s_mean_is_something_to_start_from(config, monkeypatch, tmp_path, branches):
+    config = replace(config, branches=branches)
+    interrupted(config, monkeypatch, 6)
+    mean = {k[:-5]: v for k, v in read_tensors(config.checkpoint)[0].items() if k.endswith(".mean")}
+    network = build("espcn", 2)
+    module = BranchedModule(network, branches) if branches else NetworkModule(network)
+    assert load_initial(config.checkpoint, module)["fresh"] == []
+    for name, parameter in module.named_parameters():
+        assert np.array_equal(parameter.detach().numpy(), mean[name]), name
+    train(replace(config, initial=config.checkpoint, output=tmp_path / "on.safetensors", learning_rate=1e-4))
+    if branches:
+        with pytest.raises(InputError, match="give the --branches"):
+            load_initial(config.checkpoint, NetworkModule(network))
+
+
+def test_a_transposed_convolution_of_another_stride_starts_fresh(config, tmp_path, capsys):
+    network = fsrcnn(3)
+    rng = np.random.default_rng(0)
+    found = {name: rng.random(shape, np.float32) for name, shape in network.parameters().items()}
+    path = tmp_path / "x3.safetensors"
+    write_tensors(path, found, {"network": network.config()})
+    theirs = NetworkModule(fsrcnn(2))
+    before = theirs.weights()
+    (transposed,) = (step for step in theirs.network.steps if isinstance(step, TransposedConvolution))
+    names = list(transposed.parameters())
+    assert load_initial(path, theirs)["fresh"] == names
+    for name, weight in theirs.weights().items():
+        assert np.array_equal(weight, (before if name in names else found)[name])
+    same = NetworkModule(network)
+    assert load_initial(path, same)["fresh"] == []
+    train(replace(config, model="fsrcnn", initial=path, steps=1, learning_rate=1e-9))
+    assert f"does not fit {', '.join(names)}, which start fresh" in capsys.readouterr().err
+
+
+def test_initial_weights_that_are_of_no_use(config, tmp_path):
+    path = tmp_path / "w.safetensors"
+    header = {"network": espcn(2).config()}
+    write_tensors(path, {"other": np.zeros(3, np.float32)}, header)
+    with pytest.raises(InputError, match=r"nothing in .* fits espcn x2"):
+        train(replace(config, initial=path))
+    write_tensors(path, {"conv1.bias": np.full(64, np.nan, np.float32)}, header)
+    with pytest.raises(InputError, match="no numbers"):
+        train(replace(config, initial=path))
+
+
+def test_a_finished_run_is_not_resumed(config, capsys):
+    score = train(config).held_out_psnr
+    kept = config.output.read_bytes()
+    result = train(replace(config, resume=True))
+    assert (result.held_out_psnr, result.steps, result.pictures) == (score, 12, 2)
+    assert "is finished: it stays as it is" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="another recipe and no checkpoint"):
+        train(replace(config, resume=True, seed=4))
+    assert config.output.read_bytes() == kept
+
+
+def test_other_threads_than_the_checkpoint_s_are_noted(config, monkeypatch, capsys):
+    interrupted(config, monkeypatch, 6)
+    assert "--resume goes on from the checkpoint of step 4" in capsys.readouterr().err
+    found, header = read_tensors(config.checkpoint)
+    assert (header["threads"], header["devices"]) == (1, 1)
+    write_tensors(config.checkpoint, found, header | {"threads": 7})
+    train(replace(config, resume=True))
+    assert "made with 7 threads, now 1: the run goes on, but not bit for bit" in capsys.readouterr().err
+
+
+def test_weights_are_there_before_they_are_calibrated(config, monkeypatch):
+    def fails(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("subpixel.train.loop.calibrated", fails)
+        with pytest.raises(MemoryError):
+            train(config)
+    assert "int8" not in read_weights(config.output).header
+    train(replace(config, resume=True))
+    assert "int8" in read_weights(config.output).header
+
+
 def test_trouble_among_good_pictures_is_named(config, folder, capsys):
     (folder / "zero.png").write_bytes(b"")
     (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:60])
@@ -221,7 +326,9 @@ def test_trouble_among_good_pictures_is_named(config, folder, capsys):
     assert reasons.keys() == {"zero.png", "cut.png", "small.png"}
     assert "15x90 is smaller than a patch of 16x16" in reasons["small.png"]
     assert result.pictures == 2
-    assert capsys.readouterr().err.count("left out") == 3
+    told = capsys.readouterr().err
+    assert told.count("left out") == 3
+    assert "3 of 6 pictures cannot be used" in told
 
 
 def test_nothing_to_train_on(config, folder, tmp_path):
@@ -289,7 +396,7 @@ def test_an_unwritable_output_shows_before_the_work(config, tmp_path, monkeypatc
 
 
 def test_two_processes_share_every_batch(config, folder, tmp_path):
-    """The same pictures in every step: equal but for the order of sums, also after one of the runs was resumed."""
+    """The same pictures in every step: equal but for the order of sums."""
     pytest.importorskip("lightning_fabric")
     # SOAP's eigenvectors magnify the rounding of sums; Adam's first steps are all of the rate's size.
     single = replace(config, optimizer="adam", learning_rate=1e-4, batch=4)

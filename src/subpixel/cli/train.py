@@ -38,7 +38,7 @@ def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
 @_setting("ema", "Decay of the running mean that is saved.", metavar="X")
 @_setting("branches", "Width of a branch beside each layer, merged at the end; 0: none.", metavar="N")
 @_setting("sizes", "Part of its size at which every picture is learnt from (repeatable).", multiple=True, metavar="X")
-@_setting("initial", "A weight file of the same model to start from.", type=FILE)
+@_setting("initial", "A weight file of the same model, or a checkpoint, to start from.", type=FILE)
 @_setting("seed", "Of the initial weights and the batches.", metavar="N")
 @_setting("device", "auto: the GPU where there is one.", type=click.Choice(["auto", "cpu", "cuda"]))
 @_setting("devices", "GPUs, or processes on the CPU, that share every batch.", metavar="N")
@@ -49,8 +49,9 @@ def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
 def train(as_json: bool, **settings: Any) -> None:
     """Train a model on the pictures of the folders and write its weights.
 
-    A run that is cut off leaves a checkpoint beside the output; --resume goes on from it, on the CPU to the
-    very weights that an uninterrupted run gives.
+    A run that is cut off leaves a checkpoint beside the output; --resume goes on from it, on the CPU,
+    with the same --threads and --devices, to the very weights that an
+    uninterrupted run gives.
     """
     from subpixel.runtime.session import installed
 
@@ -62,8 +63,6 @@ def train(as_json: bool, **settings: Any) -> None:
     result = run(config)
     if result.rank > 0:  # the first process reports
         return
-    for picture in result.skipped:
-        click.echo(f"subpixel: note: left out: {': '.join(picture.values())}", err=True)
     if as_json:
         print_json({**asdict(result), "output": str(result.output)})
     else:

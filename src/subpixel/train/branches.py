@@ -56,7 +56,11 @@ class BranchedModule(NetworkModule):
 
     def branch(self, name: str) -> tuple[Tensor, Tensor]:
         """The kernels beside a layer: [D, C, 1, 1], then [O, D, K, K]."""
-        return self.get_parameter(f"{name}_wide"), self.get_parameter(f"{name}_narrow")
+        # Not `get_parameter`: `functional_call` puts plain tensors in their place, to score the running mean.
+        wide, narrow = getattr(self, f"{name}_wide"), getattr(self, f"{name}_narrow")
+        assert isinstance(wide, Tensor)
+        assert isinstance(narrow, Tensor)
+        return wide, narrow
 
     def merged(self, name: str) -> Tensor:
         """The one kernel [O, C, K, K] that a layer and its branch are (law A12)."""

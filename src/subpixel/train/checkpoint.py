@@ -1,14 +1,13 @@
-"""Checkpoints of an unfinished run, and weights to start from."""
+"""Checkpoints of an unfinished run."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
 from subpixel.errors import InputError
-from subpixel.models.files import read_tensors, write_tensors
+from subpixel.models.files import read_header, read_tensors, write_tensors
 from subpixel.models.module import NetworkModule
 from subpixel.train.config import TrainConfig
 
@@ -29,7 +28,7 @@ def save_checkpoint(
     }
     state = pack(optimizer.state_dict(), "optimizer", tensors)
     header = {"network": module.network.config(), "recipe": config.recipe(), "pictures": pictures, "step": step}
-    header["optimizer"] = state
+    header |= {"optimizer": state, "threads": torch.get_num_threads(), "devices": config.devices}
     write_tensors(config.checkpoint, tensors, header)
 
 
@@ -98,24 +97,15 @@ def unpack(value: Any, tensors: Mapping[str, NDArray[Any]]) -> Any:
     return empty.copy_(read.reshape(value["shape"]))  # NumPy makes one axis of none
 
 
-def load_initial(path: Path, module: NetworkModule) -> dict[str, object]:
-    """Copy the weights that fit from a weight file of the same model; returns what a header says of that.
+def ran_otherwise(config: TrainConfig) -> str:
+    """How the run that left the checkpoint was spread over threads and devices, if it was in another way; else "".
 
-    Raises:
-        InputError: if the file is broken or of another model.
+    Sums are then added in another order.
     """
-    tensors, header = read_tensors(path)
-    network = header.get("network")
-    if not isinstance(network, dict) or network.get("name") != module.network.name:
-        raise InputError(f"{path} does not hold weights of {module.network.name}")
-    fresh = []
-    with torch.no_grad():
-        for name, shape in module.network.parameters().items():
-            if name in tensors and tensors[name].shape == shape:
-                module.weight(name).copy_(torch.from_numpy(tensors[name]))
-            else:
-                fresh.append(name)
-    return {"file": path.name, "recipe": header.get("recipe"), "fresh": fresh}
+    header = read_header(config.checkpoint)
+    now = {"threads": torch.get_num_threads(), "devices": config.devices}
+    differing = [f"{header[key]} {key}, now {now[key]}" for key in now if header.get(key, now[key]) != now[key]]
+    return f"{config.checkpoint} was made with {' and '.join(differing)}" if differing else ""
 
 
 def as_read(config: dict[str, object]) -> dict[str, object]:

@@ -33,15 +33,15 @@ class TrainConfig:
         branches: beside each convolution, a 1x1 layer to so many times its maps and one back, merged into one kernel
             (law A12); 0 none.
         sizes: parts of its size at which every picture is learnt from; shrunk, soft originals are sharp.
-        initial: a weight file of the same model at any scale to start from; layers whose shape differs
-            start fresh.
+        initial: a weight file of the same model at any scale to start from, or the checkpoint of a run; layers of
+            another shape or stride start fresh.
         seed: of the initial weights and of every batch.
         device: where to run; auto takes the GPU when there is one.
         devices: how many GPUs, or processes on the CPU, share every batch; they give what one gives but for the
             rounding of sums.
         threads: of PyTorch on the CPU; None leaves its default.
         checkpoint_every: steps between checkpoints.
-        resume: go on from the checkpoint of a run that was cut off.
+        resume: go on from the checkpoint of a run that was cut off; one that is finished is left as it is.
     """
 
     folders: tuple[Path, ...]
@@ -86,7 +86,9 @@ class TrainConfig:
         parts = set(self.sizes)
         if not parts or len(parts) < len(self.sizes) or not all(0 < part <= 1 for part in parts):
             given = ", ".join(f"{size:g}" for size in self.sizes) or "none"
-            raise UsageError(f"`sizes` (={given}) must be different parts of a picture's size, above 0 and at most 1")
+            raise UsageError(
+                f"`sizes` (={given}; --size) must be different parts of a picture's size, above 0 and at most 1"
+            )
         if self.batch % self.devices:
             raise UsageError(f"a batch of {self.batch} cannot be shared by {self.devices} devices: choose a multiple")
         if self.output.suffix != ".safetensors":

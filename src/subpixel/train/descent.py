@@ -56,6 +56,19 @@ class Descent:
                 torch._foreach_lerp_(self.mean, [parameter.detach() for parameter in self.parameters], 1 - decay)
         return value
 
+    def is_sound(self, lr: NDArray[np.float32]) -> bool:
+        """Whether the weights, their mean and what both compute of a batch [N, C, H, W] are numbers.
+
+        A step's loss is of the weights before it: that it was finite says nothing of what the step left.
+        """
+        if not all(bool(torch.isfinite(value).all()) for value in (*self.parameters, *self.mean)):
+            return False
+        x = torch.from_numpy(lr).to(self.mean[0].device)
+        mean = dict(zip((name for name, _ in self.module.named_parameters()), self.mean, strict=True))
+        with torch.no_grad():
+            results = self.module(x), torch.func.functional_call(self.module, mean, (x,))
+        return all(bool(torch.isfinite(result).all()) for result in results)
+
     def finish(self) -> None:
         """Put the running mean in the place of the weights."""
         with torch.no_grad():

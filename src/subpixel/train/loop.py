@@ -14,16 +14,17 @@ import torch
 from subpixel.errors import OutputError, SubpixelError, UsageError
 from subpixel.evaluate.pictures import find_pictures
 from subpixel.media.atomic import write_atomically
-from subpixel.models.files import write_tensors
+from subpixel.models.files import read_header, write_tensors
 from subpixel.models.module import NetworkModule
 from subpixel.models.zoo import build
 from subpixel.progress import Progress
 from subpixel.train.branches import BranchedModule
 from subpixel.train.calibrate import calibrated
-from subpixel.train.checkpoint import load_checkpoint, load_initial, save_checkpoint
+from subpixel.train.checkpoint import as_read, load_checkpoint, ran_otherwise, save_checkpoint
 from subpixel.train.config import TrainConfig
 from subpixel.train.descent import Descent
 from subpixel.train.figures import write_figures
+from subpixel.train.initial import load_initial
 from subpixel.train.initialise import initialise
 from subpixel.train.patches import Pair, PatchSampler
 from subpixel.train.pictures import read_training_set
@@ -31,7 +32,13 @@ from subpixel.train.processes import processes
 
 
 class TrainingDiverged(SubpixelError):
-    """The loss is no number any more; the last good checkpoint is kept."""
+    """The loss, the weights or the score are no numbers any more; the last good checkpoint is kept."""
+
+    def __init__(self, what: str, step: int, config: TrainConfig) -> None:
+        good = config.checkpoint if config.checkpoint.exists() else None
+        kept = f"; {good} holds the last good weights" if good else ""
+        way = f" and go on from those with --initial {good} and another output, or delete them" if good else ""
+        super().__init__(f"{what} at step {step:,}{kept}: lower the learning rate (={config.learning_rate}){way}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ def train(config: TrainConfig) -> TrainResult:
     Raises:
         InputError: no pictures, or none that can be used; a checkpoint or initial weights that do not fit.
         UsageError: a model without weights, or a checkpoint in the way.
-        TrainingDiverged: the loss became NaN or infinite.
+        TrainingDiverged: the loss, the weights or the score became NaN or infinite.
         OutputError: the weights or the checkpoint cannot be written.
     """
     began = time.monotonic()
@@ -64,6 +71,8 @@ def train(config: TrainConfig) -> TrainResult:
         torch.set_num_threads(config.threads)
     if config.checkpoint.exists() and not config.resume:
         raise UsageError(f"{config.checkpoint} is left from a run that was cut off: resume it, or delete that file")
+    if config.resume and config.output.exists() and not config.checkpoint.exists():
+        return finished(config)
     probe = config.output.with_name(f".{config.output.name}.probe")
     try:
         write_atomically(probe, b"")  # an output that cannot be written shows now, not after hours
@@ -89,29 +98,45 @@ def train(config: TrainConfig) -> TrainResult:
     optimizer, mean = descent.optimizer, descent.mean
     digest = data.digest()
     first = load_checkpoint(config, digest, module, optimizer, mean) if config.checkpoint.exists() else 0
+    kept = first  # the step of the checkpoint that is there
+    if reports and first and (otherwise := ran_otherwise(config)):
+        print(f"subpixel: note: {otherwise}: the run goes on, but not bit for bit", file=sys.stderr)
+    if reports and not first and started_from and started_from["fresh"]:
+        fresh = ", ".join(started_from["fresh"])
+        print(f"subpixel: note: {config.initial} does not fit {fresh}, which start fresh", file=sys.stderr)
 
     score: float | None = None
     note = ""
     what, stream = f"training {config.model} x{config.scale}", None if reports else StringIO()
     with Progress(what, config.steps, start=first, unit="steps", stream=stream) as progress:
+        if data.skipped:
+            count = len(data.skipped) + len(data.story) + len(data.held_out)
+            progress.say(f"{len(data.skipped)} of {count} pictures cannot be used:")
         for picture in data.skipped:
             progress.say(f"left out {picture['name']}: {picture['reason']}")
-        for step in range(first, config.steps):
-            lr, hr = sampler.batch(config.batch, np.random.default_rng([config.seed, step]))
-            loss = descent.step(step, lr, hr)
-            if not math.isfinite(loss):
-                kept = f"; {config.checkpoint} holds the last good one" if config.checkpoint.exists() else ""
-                raise TrainingDiverged(
-                    f"the loss became {loss} at step {step + 1:,}{kept}:"
-                    f" lower the learning rate (={config.learning_rate})"
-                )
-            done = step + 1
-            if reports and (done % config.checkpoint_every == 0 or done == config.steps):
-                save_checkpoint(config, digest, module, optimizer, mean, done)
-                score = held_out_psnr(module, mean, data.held_out, together.device)
-                note = f"held out {score:.3f} dB" if score is not None else ""
-                progress.say(f"step {done:,}: {note or 'checkpoint written'}")
-            progress.advance(note=note)
+        try:
+            for step in range(first, config.steps):
+                lr, hr = sampler.batch(config.batch, np.random.default_rng([config.seed, step]))
+                loss = descent.step(step, lr, hr)
+                done = step + 1
+                if not math.isfinite(loss):
+                    raise TrainingDiverged(f"the loss became {loss}", done, config)
+                if done % config.checkpoint_every == 0 or done == config.steps:
+                    if not descent.is_sound(lr):
+                        raise TrainingDiverged("the network no longer gives numbers", done, config)
+                    if reports:
+                        score = held_out_psnr(module, mean, data.held_out, together.device)
+                        if score is not None and not math.isfinite(score):
+                            raise TrainingDiverged(f"the held-out score became {score}", done, config)
+                        save_checkpoint(config, digest, module, optimizer, mean, done)
+                        kept = done
+                        note = f"held out {score:.3f} dB" if score is not None else ""
+                        progress.say(f"step {done:,}: {note or 'checkpoint written'}")
+                progress.advance(note=note)
+        except KeyboardInterrupt:
+            if kept:
+                progress.say(f"subpixel: note: --resume goes on from the checkpoint of step {kept:,}")
+            raise
 
     seconds = time.monotonic() - began
     if not reports:
@@ -138,6 +163,24 @@ def train(config: TrainConfig) -> TrainResult:
         write_figures(config.output, config.figures)
     config.checkpoint.unlink(missing_ok=True)
     return TrainResult(config.output, config.steps, seconds, score, len(data.story), data.skipped)
+
+
+def finished(config: TrainConfig) -> TrainResult:
+    """What a run that is to be resumed had left at its end: there is nothing to do.
+
+    Raises:
+        InputError: the output is no weight file.
+        UsageError: it is of another recipe.
+    """
+    header = read_header(config.output)
+    if header.get("recipe") != as_read(config.recipe()):
+        raise UsageError(
+            f"{config.output} is of another recipe and no checkpoint is there to resume: choose another output,"
+            " or leave --resume out to write over it"
+        )
+    print(f"subpixel: note: {config.output} is finished: it stays as it is", file=sys.stderr)
+    score = header["held_out"]["psnr"]
+    return TrainResult(config.output, config.steps, 0.0, score, len(header["pictures"]), [])
 
 
 def held_out_psnr(

@@ -107,7 +107,9 @@ def read_training_set(config: TrainConfig) -> TrainingSet:
         result.story.append({"name": name, "licence": licence or "not stated"})
     if not result.learn:
         reasons = f"; the first: {result.skipped[0]['reason']}" if result.skipped else ""
-        raise InputError(f"none of {len(names)} pictures can be trained on{reasons}; give larger ones or lower `patch`")
+        raise InputError(
+            f"none of {len(names)} pictures can be trained on{reasons}; give larger ones or lower `patch` (--patch)"
+        )
     return result
 
 

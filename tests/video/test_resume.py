@@ -185,14 +185,10 @@ def test_a_network_is_the_same_in_the_next_process(tmp_path: Path) -> None:
     assert (result.resumed, result.frames, result.notices) == (10, 23, [])
 
 
-FRAMES = 2_000
-"""Enough that the process is not done before a busy machine has come to interrupt it."""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
 @pytest.mark.parametrize("ending", [".mp4", ".y4m"])
 def test_an_interrupt_ends_at_once_and_leaves_nothing_broken(tmp_path: Path, ending: str) -> None:
-    source = clips.make(tmp_path / "in.mp4", FRAMES, size=(128, 96), options={"preset": "ultrafast"})
+    source = clips.make(tmp_path / "in.mp4", 700, size=(128, 96), options={"preset": "ultrafast"})
     output = tmp_path / f"out{ending}"
     command = [sys.executable, "-m", "subpixel", "upscale", str(source), "-o", str(output), "--model", "bicubic"]
     command += ["--threads", "1"]
@@ -214,7 +210,7 @@ def test_an_interrupt_ends_at_once_and_leaves_nothing_broken(tmp_path: Path, end
     done = subprocess.run([*command, "--resume", "--json"], capture_output=True, check=True)
     (made,) = json.loads(done.stdout)["outputs"]
     assert made["resumed"] >= 250  # a segment
-    assert made["frames"] == FRAMES
+    assert made["frames"] == 700
 
 
 def killed_and_resumed(source: Path, whole: Path, output: Path, rng: np.random.Generator, longest: float) -> int:

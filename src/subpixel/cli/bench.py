@@ -8,7 +8,7 @@ import click
 
 from subpixel.cli.options import FILE, PATH, json_option, print_json, threads_option
 from subpixel.cli.shapes import Shapes, input_option
-from subpixel.errors import UsageError
+from subpixel.errors import OutputError, UsageError
 
 
 @click.group(invoke_without_command=True, short_help="Time a model on every runtime, and rewriting.")
@@ -70,10 +70,13 @@ def models(
         raise UsageError(f"--plot {plot}: the picture is written as .png or .svg, so the name needs that ending")
     if plot is not None:
         check_plot()
-    with place_for(plot) if plot is not None else nullcontext():
-        result = bench_models(scale, size=_size(size), threads=threads, rounds=rounds, budget=budget)
-        if plot is not None:
-            draw(result, plot)
+    try:
+        with place_for(plot) if plot is not None else nullcontext():
+            result = bench_models(scale, size=_size(size), threads=threads, rounds=rounds, budget=budget)
+            if plot is not None:
+                draw(result, plot)
+    except OutputError as error:
+        raise OutputError(str(error).replace(" with -o", " with --plot")) from error
     if as_json:
         print_json(result)
     else:

@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"{path} cannot be written ({reason}): name another place") from error
+        raise OutputError(f"{path} cannot be written ({reason}): name another place with -o") from error
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def place_for(path: Path) -> Iterator[None]:
     elif not os.access(there, os.W_OK | os.X_OK):
         fault = f"{there} takes no new files"
     if fault is not None:
-        raise OutputError(f"{path} cannot be written ({fault}): name another place")
+        raise OutputError(f"{path} cannot be written ({fault}): name another place with -o")
     try:
         yield
     except BaseException:

@@ -4,6 +4,20 @@ Each message is one sentence that names what was wrong, where, and the way out. 
 and exits; it never shows a traceback for one of these.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def in_one_sentence(code: int) -> Iterator[None]:
+    """For commands run with `python -m`: one of these errors ends the process with its sentence and that exit code."""
+    try:
+        yield
+    except SubpixelError as error:
+        print(f"subpixel: {error}", file=sys.stderr)
+        sys.exit(code)
+
 
 class SubpixelError(Exception):
     """Something given by the user could not be used. Command line: exit code 1."""

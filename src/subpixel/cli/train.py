@@ -15,8 +15,6 @@ def _setting(name: str, help: str, **options: Any) -> Callable[[Any], Any]:
     """An option for a field of `TrainConfig`, with its default."""
     default = next(field.default for field in fields(TrainConfig) if field.name == name)
     flag = f"--{name.replace('_', '-')}" if name != "sizes" else "--size"  # given once for each
-    if default is True:
-        flag = f"{flag}/--no-{flag[2:]}"
     return click.option(flag, name, default=default, show_default=default is not None, help=help, **options)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import SubpixelError, UsageError
+from subpixel.errors import UsageError, in_one_sentence
 from subpixel.models.files import Weights, read_tensors, write_tensors
 from subpixel.models.network import Activation, AddRemembered, Convolution, Network, PeriodicShuffle, Remember
 from subpixel.models.onnx_graph import onnx_graph
@@ -225,8 +225,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with in_one_sentence(2):
         main(sys.argv[1:])
-    except SubpixelError as error:
-        print(f"subpixel: {error}", file=sys.stderr)
-        sys.exit(2)

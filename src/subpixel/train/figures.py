@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from subpixel.errors import InputError, MissingExtra, SubpixelError, UsageError
+from subpixel.errors import InputError, MissingExtra, UsageError, in_one_sentence
 from subpixel.evaluate import PAPERS, evaluate
 from subpixel.models.files import read_tensors, write_tensors
 from subpixel.models.trained import read_weights
@@ -74,8 +74,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with in_one_sentence(2):
         main(sys.argv[1:])
-    except SubpixelError as error:
-        print(f"subpixel: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -2,7 +2,7 @@
 
 import sys
 
-from subpixel.errors import SubpixelError
+from subpixel.errors import in_one_sentence
 from subpixel.study.report.page import write_report
 
 
@@ -10,10 +10,8 @@ def main() -> None:
     """Write the page and print its path."""
     if len(sys.argv) != 3:
         sys.exit("usage: python -m subpixel.study.report FOLDER_OF_RESULTS OUTPUT.html")
-    try:
+    with in_one_sentence(1):
         write_report(sys.argv[1], sys.argv[2])
-    except SubpixelError as error:
-        sys.exit(f"subpixel: {error}")
     print(sys.argv[2])
 
 

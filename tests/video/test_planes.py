@@ -156,7 +156,7 @@ def test_a_network_that_wants_multiples_goes_through_floats(
 def test_shuffling_into_a_smaller_plane_keeps_what_fits() -> None:
     maps = np.arange(9 * 4 * 5, dtype=np.uint8).reshape(9, 4, 5)
     whole, cut = np.empty((12, 15), np.uint8), np.empty((11, 14), np.uint8)
-    shuffle_into(whole, maps, 3)
-    shuffle_into(cut, maps, 3)
+    shuffle_into(whole, maps, (3, 3))
+    shuffle_into(cut, maps, (3, 3))
     assert (cut == whole[:11, :14]).all()
     assert (whole == maps.reshape(3, 3, 4, 5).transpose(2, 0, 3, 1).reshape(12, 15)).all()

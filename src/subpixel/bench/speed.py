@@ -105,7 +105,14 @@ def _ways(
         settings["openvino, int8"] = ("openvino", "int8")
     for name, (runtime, precision) in settings.items():
         try:
-            session = open_session(graph, runtime=runtime, threads=threads, precision=precision, int8=int8)
+            session = open_session(
+                graph,
+                runtime=runtime,
+                threads=threads,
+                precision=precision,
+                int8=int8,
+                int8_even=network.to_int8_pairs(),
+            )
             ways[name] = lambda session=session: session.run(x)[0, 0] * 255  # type: ignore[misc]
         except SubpixelError as error:
             missing.append({"name": name, "reason": str(error)})

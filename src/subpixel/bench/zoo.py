@@ -84,11 +84,14 @@ def bench_models(
         trained = load(name, scale) if scale in ZOO[name].shipped else None
         graph = trained.to_onnx() if trained else onnx_graph(network, random_weights(network))
         int8 = trained.to_int8() if trained else None
+        even = trained.to_int8_pairs() if trained else None
         for runtime, precision in WAYS:
             if precision == "int8" and int8 is None:
                 continue  # no ranges: nothing to time
             try:
-                session = open_session(graph, runtime=runtime, threads=threads, precision=precision, int8=int8)
+                session = open_session(
+                    graph, runtime=runtime, threads=threads, precision=precision, int8=int8, int8_even=even
+                )
                 session.run(x)
                 sessions[name, f"{runtime}, {precision}"] = session
             except SubpixelError as error:
@@ -164,8 +167,8 @@ def add_times(
             session = open_session(onnx_graph(network, random_weights(network)), threads=threads)
         else:
             trained = read_weights(files[index]) if files else load(name, scale)
-            close, int8 = trained.close_precisions, trained.to_int8()
-            session = open_session(trained.to_onnx(), threads=threads, close=close, int8=int8)
+            close, int8, even = trained.close_precisions, trained.to_int8(), trained.to_int8_pairs()
+            session = open_session(trained.to_onnx(), threads=threads, close=close, int8=int8, int8_even=even)
         session.run(x)
         sessions.append((entry, session, x))
     times: list[list[float]] = [[] for _ in sessions]

@@ -75,6 +75,20 @@ class TrainedNetwork:
         ranges = self.int8_ranges
         return None if ranges is None else int8_graph(self._graph, ranges)
 
+    def to_int8_pairs(self, *, shuffled: bool = True) -> "onnx.ModelProto | None":
+        """`to_int8` on pairs of pixels, the same integers for pictures of even width; None where nothing is gained.
+
+        Args:
+            shuffled: without it the graph ends before the last shuffle, with phases [N, 2r², H, W/2].
+        """
+        from subpixel.models.int8 import int8_graph
+        from subpixel.models.pairs import gains_from_pairs, pair_graph
+
+        ranges = self.int8_ranges
+        if ranges is None or not gains_from_pairs(self.network):
+            return None
+        return int8_graph(pair_graph(self.network, self.weights, shuffled=shuffled), ranges)
+
     @cached_property
     def _graph(self) -> "onnx.ModelProto":
         from subpixel.models.onnx_graph import onnx_graph

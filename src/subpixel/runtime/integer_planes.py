@@ -183,11 +183,12 @@ class PlaneSession:
         return y
 
 
-def shuffle_into(out: Plane, phases: Plane, factor: int) -> None:
-    """Periodic shuffling of [r², H, W], phase r·dy + dx, into a plane [rH, rW] that is there already.
+def shuffle_into(out: Plane, phases: Plane, factor: tuple[int, int]) -> None:
+    """Periodic shuffling by a × b of [ab, H, W], phase b·dy + dx, into a plane [aH, bW] that is there already.
 
     A plane that is a little smaller gets what it has room for.
     """
-    for phase in range(factor**2):
-        part = out[phase // factor :: factor, phase % factor :: factor]
+    down, along = factor
+    for phase in range(down * along):
+        part = out[phase // along :: down, phase % along :: along]
         part[...] = phases[phase, : part.shape[0], : part.shape[1]]

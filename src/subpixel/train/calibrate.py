@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from subpixel.errors import UsageError, in_one_sentence
 from subpixel.models.files import Weights, read_tensors, write_tensors
-from subpixel.models.network import Activation, AddRemembered, Convolution, Network, PeriodicShuffle, Remember
+from subpixel.models.network import Convolution, Network
 from subpixel.models.onnx_graph import onnx_graph
+from subpixel.models.stack import is_stack
 from subpixel.models.trained import read_weights
 from subpixel.train.config import TrainConfig
 from subpixel.train.patches import Pair
@@ -41,7 +42,7 @@ def calibrated(network: Network, weights: Weights, pictures: Sequence[Pair]) -> 
         weights: by name.
         pictures: to look at, each once and 48 of them at most, spread over the set; never those of an evaluation.
     """
-    if not _is_stack(network):
+    if not is_stack(network):
         return weights, None
     whole: dict[str, Pair] = {}  # each picture once, at the largest of its sizes
     for pair in sorted(pictures, key=lambda pair: -pair.lr.size):
@@ -85,26 +86,6 @@ def equalised(network: Network, weights: Weights, largest: dict[str, NDArray[np.
         result[f"{made}.bias"] /= s
         result[f"{read}.weight"] *= s[:, None, None]
     return result
-
-
-def _is_stack(network: Network) -> bool:
-    """Convolutions with ReLU or PReLU between, a skip over all and a shuffle at most."""
-    kinds = (Convolution, Activation, Remember, AddRemembered, PeriodicShuffle)
-    layers = [step for step in network.steps if isinstance(step, Convolution)]
-    names = [step.name for step in layers]
-    return (
-        all(isinstance(step, kinds) for step in network.steps)
-        and all(step.kind in ("relu", "prelu") for step in network.steps if isinstance(step, Activation))
-        and len(set(names)) == len(names)
-        and _adds_only_at_the_end(network)
-    )
-
-
-def _adds_only_at_the_end(network: Network) -> bool:
-    steps = network.steps
-    last = max((index for index, step in enumerate(steps) if isinstance(step, Convolution)), default=0)
-    inside = steps[1:last] if isinstance(steps[0], Remember) else steps[:last]
-    return not any(isinstance(step, Remember | AddRemembered | PeriodicShuffle) for step in inside)
 
 
 def _crop(lr: NDArray[np.float32], side: int) -> NDArray[np.float32]:

@@ -4,9 +4,10 @@ No trip through RGB, and integers in and out: conversion, rounding and clipping 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,12 @@ from subpixel.errors import InputError
 from subpixel.media.tiles import along, balanced
 from subpixel.media.video.pixels import PixelFormat
 from subpixel.runtime.integer_planes import PlaneSession, Samples, on_integers, shuffle_into
+from subpixel.runtime.session import in_pairs
 from subpixel.upscaling.interpolation import SITINGS, interpolation_graph
 from subpixel.upscaling.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
+
+if TYPE_CHECKING:
+    import onnx
 
 Plane = NDArray[Any]  # uint8 or uint16
 Run = Callable[[list[Plane], list[Plane]], None]
@@ -24,6 +29,14 @@ Run = Callable[[list[Plane], list[Plane]], None]
 CHROMA_KERNEL = "cubic"
 _AREA = 1 << 20  # LR pixels in one run: 64 maps of them are 268 MB; larger frames go in strips
 _BLACK, _SWING = 16.0, 219.0  # of studio luma, in 8 bits
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A network on integers, and the factors of the shuffle that its result still lacks, down and across."""
+
+    graph: "onnx.ModelProto"
+    shuffle: tuple[int, int]
 
 
 class PlaneUpscaler:
@@ -93,28 +106,39 @@ class PlaneUpscaler:
             taken, given = (_luma_samples(layout.bits, full_range, white) for layout in (source, target))
             assert upscaler.graph is not None
             graph, shuffle = on_integers(upscaler.graph, taken, given)
-            session = PlaneSession(graph, upscaler.runtime, self._workers, upscaler.precision)
-            return self._network(session, shuffle, upscaler.contract.halo or 0)
+            plain, pairs = _Form(graph, (shuffle, shuffle)), None
+            if upscaler.pairs is not None:
+                graph, _ = on_integers(upscaler.pairs, taken, given)
+                pairs = _Form(graph, (self.scale, 2 * self.scale))
+            return self._network(upscaler, plain, pairs)
         return self._through_floats(upscaler, source.bits, target, full_range)
 
-    def _network(self, session: PlaneSession, shuffle: int, halo: int) -> Run:
-        scale = self.scale
+    def _network(self, upscaler: NetworkUpscaler, plain: "_Form", pairs: "_Form | None") -> Run:
+        scale, halo = self.scale, upscaler.contract.halo or 0
+        sessions: dict[tuple[int, int], PlaneSession] = {}  # of the forms that frames have asked for, by their shuffle
+
+        def session_of(form: _Form) -> PlaneSession:
+            with self._lock:
+                if form.shuffle not in sessions:
+                    opened = PlaneSession(form.graph, upscaler.runtime, self._workers, upscaler.precision)
+                    sessions[form.shuffle] = opened
+                return sessions[form.shuffle]
+
+        session_of(pairs or plain)  # what cannot be opened shows now
 
         def run(sources: list[Plane], targets: list[Plane]) -> None:
             (source,), (target,) = sources, targets
             height, width = source.shape
+            form = pairs if pairs is not None and in_pairs(width) else plain
+            session, (down, across) = session_of(form), form.shuffle
             window = balanced(height, max(_AREA // width, 4 * halo + 1), halo)
             for strip in along(height, window, halo):
                 piece = np.ascontiguousarray(source[strip.start : strip.stop])
                 result = session.run(piece[None, None])[0]
-                expected = (shuffle**2, scale // shuffle * len(piece), scale // shuffle * width)
+                expected = (down * across, scale * len(piece) // down, scale * width // across)
                 if result.shape != expected:
                     raise InputError(f"the network turned {width}×{len(piece)} pixels into another size than ×{scale}")
-                part, rows = target[strip.target(scale)], strip.kept(scale // shuffle)
-                if shuffle == 1:
-                    part[...] = result[0, rows][: part.shape[0], : part.shape[1]]
-                else:
-                    shuffle_into(part, result[:, rows], shuffle)
+                shuffle_into(target[strip.target(scale)], result[:, strip.kept(scale // down)], form.shuffle)
 
         return run
 
@@ -134,7 +158,7 @@ class PlaneUpscaler:
             for source, target in zip(sources, targets, strict=True):
                 # Mirrored, as imresize continues a picture.
                 padded = np.pad(source, ((above, below), (left, right)), mode="symmetric")
-                shuffle_into(target, session.run(padded[None, None])[0], self.scale)
+                shuffle_into(target, session.run(padded[None, None])[0], (self.scale, self.scale))
 
         return run
 
